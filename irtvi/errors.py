@@ -1,0 +1,124 @@
+"""Named errors and warnings: each says what was wrong, where, the value seen, and what to do."""
+
+
+class IrtviError(Exception):
+    """Whatever irtvi cannot do for a reason that the user can change."""
+
+
+class SpecificationError(IrtviError, ValueError):
+    """A model, prior or setting that makes no sense."""
+
+
+class DataError(IrtviError, ValueError):
+    """Something is wrong with the data."""
+
+
+class FileFormatError(DataError):
+    """A file is not what it should be: damaged, empty, of another format, or too large when unpacked."""
+
+
+class FileMissingError(DataError, FileNotFoundError):
+    """There is no such file."""
+
+
+class LayoutError(DataError):
+    """A table is neither one row per person nor one row per answer, or a named column is not in it."""
+
+
+class NoItemsError(DataError):
+    """No column and no row holds an answer to an item."""
+
+
+class OneItemError(DataError):
+    """There is one item, and one item says nothing about ability beyond itself."""
+
+
+class NoPersonsError(DataError):
+    """There is no row."""
+
+
+class MissingIdsError(DataError):
+    """A person or an item has no id."""
+
+
+class DuplicateIdsError(DataError):
+    """Two rows have the same person id, or two columns the same name."""
+
+
+class DuplicateResponsesError(DataError):
+    """A person answered the same item in several rows."""
+
+
+class WavesError(DataError):
+    """A person appears in several waves, and nothing says what to do with them."""
+
+
+class UnparsableValueError(DataError):
+    """A value is no answer: among numbers a text, among answers a date or a list."""
+
+
+class InfiniteValueError(DataError):
+    """An answer is infinite."""
+
+
+class TooManyCategoriesError(DataError):
+    """An item has so many distinct values that it is hardly an item with categories."""
+
+
+class DichotomousModelError(DataError):
+    """A model for right and wrong met an item with more than two categories."""
+
+
+class UnknownItemError(DataError):
+    """An option or new data name an item that is not there."""
+
+
+class UnseenCategoryError(DataError):
+    """A value is not among the categories of its item."""
+
+
+class KeyCategoryError(DataError):
+    """An answer key is not among the categories of its item."""
+
+
+class ConflictingOptionsError(DataError):
+    """Two options contradict each other, or an option has a value that it cannot have."""
+
+
+class WeightsError(DataError):
+    """Weights are negative, missing, of the wrong number, or given twice."""
+
+
+class UnknownDatasetError(DataError, KeyError):
+    """No bundled data set has this name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class IrtviWarning(UserWarning):
+    """Whatever irtvi can go on with but the user should know."""
+
+
+class ConstantItemWarning(IrtviWarning):
+    """Everybody gave the same answer to an item."""
+
+
+class EmptyPersonWarning(IrtviWarning):
+    """Somebody answered nothing."""
+
+
+class FewAnswersWarning(IrtviWarning):
+    """An item was answered by so few that its parameters will be guesses."""
+
+
+class DisconnectedWarning(IrtviWarning):
+    """Groups of items share no person, so that their scales cannot be compared."""
+
+
+class TextOrderWarning(IrtviWarning):
+    """Answers in words were put in alphabetical order because nothing said otherwise."""
+
+
+class ManyCategoriesWarning(IrtviWarning):
+    """An item has far more categories than the others: a column that is no item, or a code for missing."""

@@ -1,0 +1,296 @@
+"""Who gave which answer, as tensors: category codes by person and item, -1 where an answer is missing."""
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import Self
+
+import torch
+from jaxtyping import Float64, Int, Int8, Int32, Int64
+from torch import Tensor
+
+MISSING = -1
+MAX_CATEGORIES = 127
+"""Codes are stored as int8."""
+
+SPARSE_BELOW = 0.15
+"""Share of answered cells below which lists of answers are smaller and faster than a matrix."""
+
+_ROWS = 255
+"""Rows whose indicators can be added up in uint8."""
+
+
+class Cells(ABC):
+    """Category codes of persons (rows) and items (columns)."""
+
+    @property
+    @abstractmethod
+    def n_persons(self) -> int:
+        """Number of rows, persons without an answer included."""
+
+    @property
+    @abstractmethod
+    def n_items(self) -> int:
+        """Number of columns, items without an answer included."""
+
+    @property
+    def density(self) -> float:
+        """Share of the cells that hold an answer."""
+        return self.n_responses / max(1, self.n_persons * self.n_items)
+
+    @property
+    @abstractmethod
+    def n_responses(self) -> int:
+        """Number of answers."""
+
+    @abstractmethod
+    def take(self, persons: Int[Tensor, " taken"]) -> Self:
+        """Rows, in the given order."""
+
+    @abstractmethod
+    def take_items(self, items: Int[Tensor, " taken"]) -> "Cells":
+        """Columns, in the given order."""
+
+    @abstractmethod
+    def to(self, device: torch.device | str) -> Self:
+        """The same cells on another device."""
+
+    @abstractmethod
+    def n_answered(self) -> Int64[Tensor, " persons"]:
+        """Number of answers of each person."""
+
+    @abstractmethod
+    def counts(self, n_categories: int) -> Int64[Tensor, "items categories"]:
+        """How many persons gave each code, by item."""
+
+    @abstractmethod
+    def pairs(self) -> tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Int64[Tensor, " n"]]:
+        """Persons, items and codes of all answers; by person, then by item."""
+
+    @abstractmethod
+    def recode(self, lookup: Int8[Tensor, "items codes"]) -> "Cells":
+        """Each code replaced by ``lookup[item, code]``, which may be -1; missing stays missing."""
+
+    @abstractmethod
+    def sum_of(self, values: Float64[Tensor, "items codes"]) -> Float64[Tensor, " persons"]:
+        """Sum over a person's answers of ``values[item, code]``."""
+
+    @abstractmethod
+    def to_dense(self) -> "DenseCells":
+        """The same cells as a matrix."""
+
+    @abstractmethod
+    def to_sparse(self) -> "SparseCells":
+        """The same cells as lists of answers."""
+
+    def compact(self) -> "Cells":
+        """The same cells in the form that suits their density."""
+        return self.to_sparse() if self.density < SPARSE_BELOW else self.to_dense()
+
+
+class DenseCells(Cells):
+    """A matrix of codes.
+
+    Parameters
+    ----------
+    codes : int8 tensor [persons, items]
+        Category codes, -1 where missing.
+    """
+
+    def __init__(self, codes: Int8[Tensor, "persons items"]) -> None:
+        self.codes = codes
+
+    @property
+    def n_persons(self) -> int:
+        return self.codes.shape[0]
+
+    @property
+    def n_items(self) -> int:
+        return self.codes.shape[1]
+
+    @cached_property
+    def n_responses(self) -> int:
+        return int(self.n_answered().sum())
+
+    def take(self, persons: Int[Tensor, " taken"]) -> "DenseCells":
+        return DenseCells(self.codes[persons])
+
+    def take_items(self, items: Int[Tensor, " taken"]) -> Cells:
+        return DenseCells(self.codes[:, items]).compact()
+
+    def to(self, device: torch.device | str) -> "DenseCells":
+        return DenseCells(self.codes.to(device))
+
+    def n_answered(self) -> Int64[Tensor, " persons"]:
+        return self._answered
+
+    @cached_property
+    def _answered(self) -> Int64[Tensor, " persons"]:
+        return (self.codes >= 0).sum(1)
+
+    def counts(self, n_categories: int) -> Int64[Tensor, "items categories"]:
+        return torch.stack([_column_sums(self.codes == code) for code in range(n_categories)], 1)
+
+    def pairs(self) -> tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Int64[Tensor, " n"]]:
+        persons, items = torch.nonzero(self.codes >= 0, as_tuple=True)
+        return persons, items, self.codes[persons, items].long()
+
+    def recode(self, lookup: Int8[Tensor, "items codes"]) -> Cells:
+        lookup = lookup.to(self.codes.device)
+        padded = torch.cat([torch.full_like(lookup[:, :1], MISSING), lookup], 1)
+        codes = torch.empty_like(self.codes)
+        for item in range(self.n_items):
+            codes[:, item] = padded[item][self.codes[:, item].int() + 1]
+        return DenseCells(codes)
+
+    def sum_of(self, values: Float64[Tensor, "items codes"]) -> Float64[Tensor, " persons"]:
+        values = values.to(self.codes.device)
+        padded = torch.cat([torch.zeros_like(values[:, :1]), values], 1)
+        total = padded.new_zeros(self.n_persons)
+        for item in range(self.n_items):
+            total += padded[item][self.codes[:, item].int() + 1]
+        return total
+
+    def to_dense(self) -> "DenseCells":
+        return self
+
+    def to_sparse(self) -> "SparseCells":
+        persons, items, codes = self.pairs()
+        counts = torch.bincount(persons, minlength=self.n_persons)
+        return SparseCells(_offsets(counts), items.int(), codes.to(torch.int8), self.n_items)
+
+
+class SparseCells(Cells):
+    """Lists of answers, person by person.
+
+    Parameters
+    ----------
+    offsets : int64 tensor [persons + 1]
+        Where each person's answers start and end.
+    items : int32 tensor [responses]
+        Item of each answer, ascending within a person.
+    codes : int8 tensor [responses]
+        Category code of each answer, none missing.
+    n_items : int
+        Number of items, those without an answer included.
+    """
+
+    def __init__(
+        self,
+        offsets: Int64[Tensor, " bounds"],
+        items: Int32[Tensor, " responses"],
+        codes: Int8[Tensor, " responses"],
+        n_items: int,
+    ) -> None:
+        self.offsets, self.items, self.codes = offsets, items, codes
+        self._n_items = n_items
+
+    @property
+    def n_persons(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def n_items(self) -> int:
+        return self._n_items
+
+    @property
+    def n_responses(self) -> int:
+        return len(self.codes)
+
+    def take(self, persons: Int[Tensor, " taken"]) -> "SparseCells":
+        persons = persons.long()
+        starts, lengths = self.offsets[persons], self.offsets.diff()[persons]
+        offsets = _offsets(lengths)
+        within = torch.arange(int(offsets[-1]), device=offsets.device)
+        index = within + torch.repeat_interleave(starts - offsets[:-1], lengths)
+        return SparseCells(offsets, self.items[index], self.codes[index], self.n_items)
+
+    def take_items(self, items: Int[Tensor, " taken"]) -> Cells:
+        place = torch.full((self.n_items,), -1, dtype=torch.long, device=self.items.device)
+        place[items.long()] = torch.arange(len(items), device=place.device)
+        persons, old, codes = self.pairs()
+        new = place[old]
+        kept = new >= 0
+        return cells_of(persons[kept], new[kept], codes[kept].to(torch.int8), self.n_persons, len(items))
+
+    def to(self, device: torch.device | str) -> "SparseCells":
+        return SparseCells(
+            self.offsets.to(device), self.items.to(device), self.codes.to(device), self.n_items
+        )
+
+    def n_answered(self) -> Int64[Tensor, " persons"]:
+        return self.offsets.diff()
+
+    def counts(self, n_categories: int) -> Int64[Tensor, "items categories"]:
+        flat = self.items.long() * n_categories + self.codes
+        flat = flat[self.codes < n_categories]
+        return torch.bincount(flat, minlength=self.n_items * n_categories).view(self.n_items, n_categories)
+
+    def pairs(self) -> tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Int64[Tensor, " n"]]:
+        return self.persons(), self.items.long(), self.codes.long()
+
+    def persons(self) -> Int64[Tensor, " responses"]:
+        """Person of each answer."""
+        rows = torch.arange(self.n_persons, device=self.offsets.device)
+        return torch.repeat_interleave(rows, self.offsets.diff())
+
+    def recode(self, lookup: Int8[Tensor, "items codes"]) -> Cells:
+        codes = lookup.to(self.codes.device)[self.items, self.codes.int()]
+        kept = codes >= 0
+        if bool(kept.all()):
+            return SparseCells(self.offsets, self.items, codes, self.n_items)
+        before = torch.cat([kept.new_zeros(1, dtype=torch.long), kept.cumsum(0)])
+        return SparseCells(before[self.offsets], self.items[kept], codes[kept], self.n_items)
+
+    def sum_of(self, values: Float64[Tensor, "items codes"]) -> Float64[Tensor, " persons"]:
+        answers = values.to(self.codes.device)[self.items, self.codes.int()]
+        return answers.new_zeros(self.n_persons).index_add_(0, self.persons(), answers)
+
+    def to_dense(self) -> DenseCells:
+        codes = torch.full(
+            (self.n_persons, self.n_items), MISSING, dtype=torch.int8, device=self.codes.device
+        )
+        codes[self.persons(), self.items.long()] = self.codes
+        return DenseCells(codes)
+
+    def to_sparse(self) -> "SparseCells":
+        return self
+
+    def transpose(self) -> tuple[Int64[Tensor, " bounds"], Int32[Tensor, " n"], Int8[Tensor, " n"]]:
+        """Offsets by item, and person and code of each answer, persons ascending within an item."""
+        return self._transposed
+
+    @cached_property
+    def _transposed(self) -> tuple[Int64[Tensor, " bounds"], Int32[Tensor, " n"], Int8[Tensor, " n"]]:
+        order = torch.argsort(self.items, stable=True)
+        counts = torch.bincount(self.items, minlength=self.n_items)
+        return _offsets(counts), self.persons()[order].int(), self.codes[order]
+
+
+def cells_of(
+    persons: Int[Tensor, " n"], items: Int[Tensor, " n"], codes: Int8[Tensor, " n"], n_persons: int, n_items: int
+) -> Cells:
+    """Cells from answers in any order, no person and item twice, in the form that suits their density."""
+    if len(codes) >= SPARSE_BELOW * n_persons * n_items:
+        dense = torch.full((n_persons, n_items), MISSING, dtype=torch.int8, device=codes.device)
+        dense[persons.long(), items.long()] = codes
+        return DenseCells(dense)
+    flat = persons.long() * n_items + items
+    if bool((flat[1:] < flat[:-1]).any()):
+        order = torch.argsort(flat)
+        persons, items, codes = persons[order], items[order], codes[order]
+    return SparseCells(_offsets(torch.bincount(persons, minlength=n_persons)), items.int(), codes, n_items)
+
+
+def _offsets(counts: Int64[Tensor, " n"]) -> Int64[Tensor, " bounds"]:
+    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+
+
+def _column_sums(chosen: Tensor) -> Int64[Tensor, " items"]:
+    """Column sums of a bool matrix; in uint8 by blocks of rows, which is ten times faster than in int64."""
+    if chosen.device.type != "cpu":
+        return chosen.sum(0)
+    values = chosen.numpy().view("uint8")
+    whole = len(values) // _ROWS * _ROWS
+    blocks = values[:whole].reshape(-1, _ROWS, values.shape[1]).sum(1, dtype="uint8")
+    total = blocks.sum(0, dtype="int64") + values[whole:].sum(0, dtype="int64")
+    return torch.from_numpy(total)
