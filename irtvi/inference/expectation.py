@@ -1,0 +1,165 @@
+"""One pass over persons: marginal likelihoods, posterior moments, expected counts."""
+
+from dataclasses import dataclass
+from typing import Callable, Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from irtvi.inference.answers import AnswerBlock, Answers
+from irtvi.inference.nodes import Block, Placement
+from irtvi.inference.table import Expectations, log_prob_table
+from irtvi.models.model import Model
+
+EDGE = 3e-6
+"""Largest share of a posterior that may lie on an outermost node."""
+FLOOR = -80.0
+"""Log weights below this are raised to it: denormal numbers make matrix products crawl."""
+CACHE_BYTES = 192 * 2**20
+
+
+@dataclass(frozen=True)
+class PersonSums:
+    """What a pass says about each person, in the order of the data (NaN for persons not visited).
+
+    Attributes
+    ----------
+    log_marginal : Float[Tensor, " persons"]
+        Log-likelihood of the answers with ability integrated out, nats.
+    mean, sd : Float[Tensor, " persons"]
+        Moments of the posterior of ability.
+    edge : Float[Tensor, " persons"]
+        Share of the posterior on the outermost nodes.
+    halving : Float[Tensor, " persons"]
+        Difference of the rules on even and odd nodes, relative to their sum.
+    """
+
+    log_marginal: Float[Tensor, " persons"]
+    mean: Float[Tensor, " persons"]
+    sd: Float[Tensor, " persons"]
+    edge: Float[Tensor, " persons"]
+    halving: Float[Tensor, " persons"]
+
+    @staticmethod
+    def empty(n_persons: int, device: torch.device) -> "PersonSums":
+        return PersonSums(
+            *(torch.full((n_persons,), torch.nan, dtype=torch.float64, device=device) for _ in range(5))
+        )
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Result of a pass over a placement.
+
+    Attributes
+    ----------
+    log_likelihood : float
+        Sum of weighted log marginal likelihoods.
+    expectations : Expectations
+    persons : PersonSums
+    """
+
+    log_likelihood: float
+    expectations: Expectations
+    persons: PersonSums
+
+
+class PlacedAnswers:
+    """A placement with the answers of its blocks, kept in matrix form while they fit into fixed memory."""
+
+    def __init__(self, answers: Answers, placement: Placement) -> None:
+        self.answers, self.placement = answers, placement
+        n_persons = sum(len(block.persons) for block in placement.blocks)
+        self._keep = 4 * len(answers.columns) * n_persons <= CACHE_BYTES
+        self._kept: list[AnswerBlock | None] = [None] * len(placement.blocks)
+
+    def __iter__(self) -> Iterator[tuple[Block, AnswerBlock]]:
+        for k, block in enumerate(self.placement.blocks):
+            matrix = self._kept[k] or self.answers.block(block.persons)
+            if self._keep:
+                self._kept[k] = matrix
+            yield block, matrix
+
+
+def run_pass(
+    model: Model,
+    placed: PlacedAnswers,
+    free: Float[Tensor, " n_free"],
+    weights: Float[Tensor, " persons"] | None,
+    dtype: torch.dtype = torch.float32,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Pass:
+    """Integrate over the ability of every person of a placement.
+
+    Parameters
+    ----------
+    model : Model
+    placed : PlacedAnswers
+        Nodes, blocks and their answers; a block with mass at its edge is widened in place.
+    free : Float[Tensor, " n_free"]
+        Free parameters.
+    weights : Float[Tensor, " persons"] or None
+        Weight of each person in sums (None: all ones).
+    dtype : torch.dtype
+        float32 for a search, float64 where the log marginal of each person is reported.
+    cancelled : callable
+        Asked between blocks; True raises :class:`KeyboardInterrupt`.
+
+    Notes
+    -----
+    The expected counts need the posterior weights of the block, so every block costs one product forward,
+    one normalisation and one product back.
+    """
+    grid, answers = placed.placement.grid, placed.answers
+    theta = grid.theta(free.device)
+    log_probs = log_prob_table(model, theta, free)
+    used, base = answers.table(log_probs)
+    used = used.to(dtype).contiguous()
+    population = model.population_log_prob(theta, model.population_slots.free_values(free))
+    population = population + torch.log(torch.tensor(grid.spacing, dtype=torch.float64))
+    prior_base = base[:, None] + population
+    accumulated = torch.zeros(len(theta), used.shape[1], dtype=torch.float64, device=free.device)
+    mass = torch.zeros_like(population)
+    sums = PersonSums.empty(answers.n_persons, free.device)
+    log_likelihood = 0.0
+    for block, answer_block in placed:
+        if cancelled():
+            raise KeyboardInterrupt
+        group_base = prior_base[:, block.group]
+        while True:
+            rows = block.rows
+            start = group_base[rows] + torch.log(torch.tensor(float(block.stride), dtype=torch.float64))
+            highest = start.max()
+            posterior = answer_block.forward(used[rows], (start - highest).to(dtype))
+            top = posterior.amax(0)
+            posterior = posterior.sub_(top).clamp_(min=FLOOR).exp_()
+            total = posterior.sum(0)
+            edge = torch.maximum(posterior[0], posterior[-1]) / total
+            if float(edge.max()) < EDGE or not block.widen(grid.n_nodes):
+                break
+        even = posterior[::2].sum(0)
+        posterior /= total
+        nodes = theta[rows, 0]
+        centre = nodes[len(nodes) // 2]
+        x = (nodes - centre).to(dtype)
+        moments = torch.stack([x, x.square()]) @ posterior
+        mean = moments[0].double()
+        variance = moments[1].double() - mean.square()
+        log_marginal = total.double().log() + top.double() + highest
+        persons = block.persons
+        sums.log_marginal[persons] = log_marginal
+        sums.mean[persons] = mean + centre
+        sums.sd[persons] = variance.clamp(min=0.0).sqrt()
+        sums.edge[persons] = edge.double()
+        sums.halving[persons] = (2 * even / total - 1).abs().double()
+        if weights is None:
+            log_likelihood += float(log_marginal.sum())
+        else:
+            w = weights[persons]
+            log_likelihood += float((w * log_marginal).sum())
+            posterior = posterior * w.to(dtype)
+        accumulated[rows] += answer_block.backward(posterior)
+        mass[rows, block.group] += posterior.sum(1)
+    counts = answers.expand(accumulated, mass.sum(1))
+    return Pass(log_likelihood, Expectations(theta, counts, mass), sums)

@@ -1,0 +1,109 @@
+"""The marginal posterior of the items as something to maximise, over some of the persons."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from irtvi.inference.engines.engine import Data
+from irtvi.inference.expectation import Pass, run_pass
+from irtvi.inference.item_posterior import missing_information, missing_information_by_item, uses_blocks
+from irtvi.inference.maximise import Evaluation, Missing
+from irtvi.inference.placing import Placing
+from irtvi.inference.table import gradient_and_information
+from irtvi.models.model import Model
+
+MOST_REPLACEMENTS = 12
+
+
+@dataclass
+class MarginalPosterior:
+    """Log marginal likelihood of some persons plus the log prior, with derivatives.
+
+    Attributes
+    ----------
+    model : Model
+    data : Data
+    persons : Int[Tensor, " some"]
+    placing : Placing
+    generator : torch.Generator
+    cancelled : callable
+    sample_size : int
+        Persons from whom the missing information is estimated during the search.
+    dtype : torch.dtype
+        Of the passes.
+    """
+
+    model: Model
+    data: Data
+    persons: Int[Tensor, " some"]
+    placing: Placing
+    generator: torch.Generator
+    cancelled: object
+    sample_size: int = 1000
+    dtype: torch.dtype = torch.float32
+
+    def run(self, free: Float[Tensor, " n_free"], dtype: torch.dtype) -> Pass:
+        """A pass whose nodes were good enough."""
+        for _ in range(MOST_REPLACEMENTS):
+            placed = self.placing.place(self.model, free)
+            passed = run_pass(self.model, placed, free, self.data.weights, dtype, self.cancelled)  # type: ignore[arg-type]
+            if self.placing.adequate(self.model, free, passed):
+                break
+        return passed  # pyright: ignore[reportPossiblyUnbound]
+
+    def evaluate(self, free: Float[Tensor, " n_free"]) -> Evaluation:
+        """Objective and derivatives at a point."""
+        passed = self.run(free, self.dtype)
+        gradient, information = gradient_and_information(self.model, free, passed.expectations)
+        log_prior, prior_gradient, prior_second = self.model.log_prior.derivatives(free)
+        return Evaluation(
+            objective=passed.log_likelihood + float(log_prior),
+            log_prior=float(log_prior),
+            gradient=gradient + prior_gradient,
+            information=information,
+            prior_curvature=(-prior_second).clamp(min=0.0),
+            passed=passed,
+        )
+
+    def missing_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> Missing:
+        """Missing information from a sample of persons spread evenly over ability, scaled to all."""
+        return self.missing(free, evaluation.passed, self.sample_size, n_nodes=5)
+
+    def missing(self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, n_nodes: int) -> Missing:
+        """As :meth:`missing_information`, with the sample's size and the nodes a person given."""
+        persons = passed.persons
+        if uses_blocks(self.model):
+            sd = torch.nan_to_num(persons.sd, nan=0.0)
+            weights = torch.zeros_like(sd)
+            weights[self.persons] = 1.0 if self.data.weights is None else self.data.weights[self.persons]
+            mean = torch.nan_to_num(persons.mean, nan=0.0)
+            return missing_information_by_item(self.model, self.data.cells, free, mean, sd, weights)
+        chosen, scale = spread_sample(self.persons, persons.mean, self.data.weights, n_sample, self.generator)
+        weights = None if self.data.weights is None else self.data.weights[chosen]
+        matrix = missing_information(
+            self.model, self.data.cells, free, chosen, persons.mean[chosen], persons.sd[chosen],
+            weights, self.data.groups[chosen], n_nodes,
+        )  # fmt: skip
+        return matrix * scale
+
+
+def spread_sample(
+    persons: Int[Tensor, " some"],
+    mean: Float[Tensor, " persons"],
+    weights: Float[Tensor, " persons"] | None,
+    size: int,
+    generator: torch.Generator,
+) -> tuple[Int[Tensor, " chosen"], float]:
+    """A systematic sample of persons in order of ability, and the factor from its weight to that of all."""
+    if len(persons) <= size:
+        return persons, 1.0
+    order = persons[torch.argsort(mean[persons])]
+    step = len(order) / size
+    offset = float(torch.rand(1, generator=generator)) * step
+    rows = (offset + step * torch.arange(size, device=persons.device)).long().clamp(max=len(order) - 1)
+    chosen = order[rows]
+    if weights is None:
+        return chosen, len(persons) / size
+    return chosen, float(weights[persons].sum() / weights[chosen].sum().clamp(min=1e-12))

@@ -1,0 +1,89 @@
+"""Keeps nodes adequate while parameters move: the grid for everyone, as fine as the posteriors ask."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from irtvi.inference.answers import Answers
+from irtvi.inference.expectation import EDGE, Pass, PlacedAnswers
+from irtvi.inference.nodes import TAIL, Grid, everyone
+from irtvi.inference.table import steepest_slope
+from irtvi.models.model import Model
+
+FIRST_SPACING = 0.3
+SLACK = 1.1
+"""How much wider than asked a spacing may be before the nodes are placed anew."""
+
+
+class Placing(ABC):
+    """Chooses nodes for a set of persons and checks after each pass whether they were good enough."""
+
+    @abstractmethod
+    def place(self, model: Model, free: Float[Tensor, " n_free"]) -> PlacedAnswers:
+        """Nodes and blocks for a pass at these parameters."""
+
+    @abstractmethod
+    def adequate(self, model: Model, free: Float[Tensor, " n_free"], passed: Pass) -> bool:
+        """Whether the last pass can be trusted; if not, the next :meth:`place` will be finer or wider."""
+
+
+def population_range(model: Model, free: Float[Tensor, " n_free"], tail: float = TAIL) -> tuple[float, float]:
+    """Abilities between which the populations lie."""
+    mean, sd = model.population.moments(model.population_params(free))
+    return float((mean - tail * sd).min()), float((mean + tail * sd).max())
+
+
+@dataclass
+class GridPlacing(Placing):
+    """One grid over the whole population for all persons.
+
+    Attributes
+    ----------
+    answers : Answers
+    persons : Int[Tensor, " some"]
+    groups : Int[Tensor, " persons"]
+    sd_share, slope_share : float
+        The spacing is at most ``sd_share`` of the narrowest posterior sd and ``slope_share`` over the steepest
+        slope of any item's log-odds.
+    block_size : int
+    """
+
+    answers: Answers
+    persons: Int[Tensor, " some"]
+    groups: Int[Tensor, " persons"]
+    sd_share: float = 0.8
+    slope_share: float = 1.0
+    block_size: int = 2048
+    _spacing: float = FIRST_SPACING
+    _tail: float = TAIL
+    _placed: PlacedAnswers | None = field(default=None, repr=False)
+
+    def place(self, model: Model, free: Float[Tensor, " n_free"]) -> PlacedAnswers:
+        low, high = population_range(model, free, self._tail)
+        if self._placed is not None:
+            grid = self._placed.placement.grid
+            inner_low, inner_high = population_range(model, free, self._tail - 0.5)
+            if grid.low <= inner_low and grid.high >= inner_high and grid.spacing <= SLACK * self._spacing:
+                return self._placed
+        grid = Grid.covering(low, high, self._spacing)
+        self._placed = PlacedAnswers(self.answers, everyone(grid, self.persons, self.groups, self.block_size))
+        return self._placed
+
+    def adequate(self, model: Model, free: Float[Tensor, " n_free"], passed: Pass) -> bool:
+        theta = passed.expectations.theta
+        narrowest = float(passed.persons.sd[self.persons].min())
+        steepest = steepest_slope(model, theta, free)
+        spacing = float(theta[1, 0] - theta[0, 0])
+        asked = min(self.sd_share * narrowest, self.slope_share / max(steepest, 1e-6))
+        good = True
+        if spacing > SLACK * asked:
+            self._spacing = max(asked, 0.25 * spacing)
+            good = False
+        if float(passed.persons.edge[self.persons].max()) > EDGE and self._tail < 40:
+            self._tail *= 1.5
+            self._placed = None
+            good = False
+        return good

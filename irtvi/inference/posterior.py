@@ -1,0 +1,83 @@
+"""What an engine returns: parameters with their uncertainty, every person's posterior, how it went."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from irtvi.inference.expectation import PersonSums
+from irtvi.inference.item_posterior import Curvature
+from irtvi.models.model import Model
+
+
+@dataclass(frozen=True)
+class Step:
+    """One pass of a search.
+
+    Attributes
+    ----------
+    phase : str
+        On which persons ("sample", "everyone").
+    objective : float
+        Log marginal likelihood plus log prior, or the bound that was climbed.
+    step_se : float
+        Largest component of the next step in complete-data standard errors.
+    seconds : float
+        Since the fit began.
+    """
+
+    phase: str
+    objective: float
+    step_se: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A fitted model.
+
+    Attributes
+    ----------
+    model : Model
+        The model as it was last searched: parameters at a boundary are held.
+    free : Float[Tensor, " n_free"]
+        Point estimate.
+    curvature : Curvature or None
+        Observed marginal information plus prior; None if it is not positive definite.
+    log_likelihood, log_prior : float
+        At the point estimate, abilities integrated out.
+    persons : PersonSums
+    converged : bool
+    stopped : bool
+        Stopped by the user before convergence.
+    reason : str
+        Why the search ended.
+    trace : tuple of Step
+    item_status : dict
+        What to say of an item, by position.
+    boundary : tuple of (part, member, slot)
+        Slots that ended at a boundary or ran away.
+    seconds : float
+    information_persons : int
+        How many persons' missing information went into the curvature.
+    """
+
+    model: Model
+    free: Float[Tensor, " n_free"]
+    curvature: Curvature | None
+    log_likelihood: float
+    log_prior: float
+    persons: PersonSums
+    converged: bool
+    stopped: bool
+    reason: str
+    trace: tuple[Step, ...]
+    item_status: dict[int, str] = field(default_factory=dict)
+    boundary: tuple[tuple[int, int, int], ...] = ()
+    seconds: float = 0.0
+    information_persons: int = 0
+
+    @property
+    def device(self) -> torch.device:
+        return self.free.device

@@ -1,0 +1,316 @@
+"""How a fit proceeds: start, a sample, everyone; boundaries and orientation; the final exact pass."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from irtvi.inference.answers import Answers, answers_of
+from irtvi.inference.engines.engine import Data, Progress
+from irtvi.inference.item_posterior import Curvature, uses_blocks
+from irtvi.inference.marginal import MarginalPosterior
+from irtvi.inference.maximise import Evaluation, Maximum, Missing, curvature_of, maximise
+from irtvi.inference.placing import Placing
+from irtvi.inference.posterior import Posterior
+from irtvi.inference.start import start_values
+from irtvi.inference.table import observed_information
+from irtvi.models.model import Model, hold
+from irtvi.models.transforms import UNIT
+
+PlacingFactory = Callable[[Answers, Int[Tensor, " persons"]], Placing]
+
+SAMPLE_TOLERANCE = 0.3
+SAMPLE_PASSES = 40
+ROUND = 40
+"""Passes after which parameters that run away or approach a boundary are looked for."""
+NEAR_BOUNDARY = 4.0
+"""An asymptote this far out on the logit, without a prior and still moving outward, is tried at its boundary."""
+RUNAWAY = 60.0
+"""A slope or intercept without a prior beyond this has no finite maximum."""
+INFORMATION_NODES = 7
+INFORMATION_WORK = 4e9
+
+
+class _Best:
+    """Watches a search and remembers the best point."""
+
+    def __init__(self, phase: str, progress: Progress) -> None:
+        self.phase, self.progress = phase, progress
+        self.free: Tensor | None = None
+        self.objective = -torch.inf
+
+    def __call__(self, free: Tensor, evaluation: Evaluation, step_se: float) -> None:
+        if evaluation.objective > self.objective:
+            self.free, self.objective = free, evaluation.objective
+        self.progress.tell(self.phase, evaluation.objective, step_se)
+        if self.progress.cancelled():
+            raise KeyboardInterrupt
+
+
+@dataclass
+class _State:
+    """A search in the course of which parameters may be held."""
+
+    model: Model
+    free: Float[Tensor, " n_free"]
+    missing: Missing | None = None
+    converged: bool = False
+    stopped: bool = False
+    passes: int = 0
+    boundary: tuple[tuple[int, int, int], ...] = ()
+
+
+def search(
+    model: Model,
+    data: Data,
+    placing: PlacingFactory,
+    tolerance: float,
+    max_passes: int,
+    generator: torch.Generator,
+    progress: Progress,
+) -> Posterior:
+    """Fit the items by maximising the marginal posterior, then integrate over every person once more.
+
+    Parameters
+    ----------
+    placing : callable
+        Makes the :class:`Placing` for some persons; this is where engines differ.
+    tolerance : float
+        In standard errors.
+    max_passes : int
+        Over all persons.
+    """
+    answers = answers_of(model, data.cells)
+    device = model.n_categories.device
+    everyone = torch.arange(answers.n_persons, device=device)
+    active = data.cells.n_answered().to(device) > 0
+    if data.weights is not None:
+        active &= data.weights > 0
+    persons = everyone[active]
+    sample = _sample(persons, model, data, generator)
+    state = _State(model, model.start())
+    if model.n_free:
+        try:
+            state.free = start_values(model, data.cells, answers, sample)
+            if len(sample) < len(persons):
+                problem = MarginalPosterior(
+                    model, data, sample, placing(answers, sample), generator, progress.cancelled
+                )
+                _climb(state, problem, "sample", SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
+                state.missing = _scaled(state.missing, _total(data, persons) / _total(data, sample))
+                state.converged = False
+            problem = MarginalPosterior(model, data, persons, placing(answers, persons), generator, progress.cancelled)
+            _everyone(state, problem, tolerance, max_passes, progress)
+        except KeyboardInterrupt:
+            state.stopped = True
+    else:
+        state.converged = True
+    return _finish(state, data, answers, placing, everyone, persons, generator, progress, tolerance, max_passes)
+
+
+def _total(data: Data, persons: Tensor) -> float:
+    return float(len(persons)) if data.weights is None else float(data.weights[persons].sum())
+
+
+def _scaled(missing: Missing | None, factor: float) -> Missing | None:
+    if missing is None or isinstance(missing, Tensor):
+        return None if missing is None else missing * factor
+    return [block * factor for block in missing]
+
+
+def _sample(persons: Tensor, model: Model, data: Data, generator: torch.Generator) -> Tensor:
+    """A sample large enough to start from, or everyone where that would not pay."""
+    size = min(max(len(persons) // 12, 4_000), 20_000)
+    answers_per_item = data.cells.n_responses * size / max(len(persons), 1) / max(model.n_items, 1)
+    if len(persons) <= 1.6 * size or answers_per_item < 300:
+        return persons
+    chosen = torch.randperm(len(persons), generator=generator)[:size].sort().values
+    return persons[chosen.to(persons.device)]
+
+
+def _climb(
+    state: _State, problem: MarginalPosterior, phase: str, tolerance: float, max_passes: int, progress: Progress
+) -> Maximum | None:
+    best = _Best(phase, progress)
+    try:
+        maximum = maximise(problem, state.free, tolerance, max_passes, best, state.missing)
+    except KeyboardInterrupt:
+        state.free = state.free if best.free is None else best.free
+        raise
+    state.free, state.missing = maximum.free, maximum.missing
+    state.converged = maximum.converged
+    state.passes += maximum.n_passes
+    return maximum
+
+
+def _everyone(
+    state: _State, problem: MarginalPosterior, tolerance: float, max_passes: int, progress: Progress
+) -> None:
+    flipped = False
+    while state.passes < max_passes:
+        maximum = _climb(state, problem, "everyone", tolerance, min(ROUND, max_passes - state.passes), progress)
+        assert maximum is not None
+        held = _hold_runaways(state, problem) or _hold_at_boundary(state, problem, maximum, tolerance, progress)
+        if held:
+            continue
+        if not flipped and _reflect_if_negative(state):
+            flipped = True
+            continue
+        if maximum.converged:
+            return
+
+
+def _locations(model: Model) -> list[tuple[int, int, int, int]]:
+    """(free index, part, member, slot) of every slot read from the free vector."""
+    out = []
+    for part, slots in enumerate(model.parts):
+        for member, slot in torch.nonzero(slots.index >= 0).tolist():
+            out.append((int(slots.index[member, slot]), part, member, slot))
+    return out
+
+
+def _without_prior(model: Model) -> Tensor:
+    free = torch.ones(model.n_free, dtype=torch.bool, device=model.n_categories.device)
+    for group in model.log_prior.groups:
+        free[group.index] = False
+    return free
+
+
+def _hold(state: _State, problem: MarginalPosterior, positions: Tensor, values: Tensor) -> None:
+    chosen = set(positions.tolist())
+    state.boundary += tuple((p, m, s) for k, p, m, s in _locations(state.model) if k in chosen)
+    device = state.free.device
+    narrowed, remaining = hold(state.model.to(torch.device("cpu")), positions.cpu(), values.cpu())
+    state.model = problem.model = narrowed.to(device)
+    state.free = state.free[remaining.to(device)]
+    state.missing = None
+    state.converged = False
+
+
+def _hold_runaways(state: _State, problem: MarginalPosterior) -> bool:
+    away = (state.free.abs() > RUNAWAY) & _without_prior(state.model)
+    if not away.any():
+        return False
+    positions = torch.nonzero(away)[:, 0]
+    _hold(state, problem, positions, state.free[positions])
+    return True
+
+
+def _hold_at_boundary(
+    state: _State, problem: MarginalPosterior, maximum: Maximum, tolerance: float, progress: Progress
+) -> bool:
+    """Put asymptotes that drift outward onto their boundary if the likelihood is no worse there."""
+    bounded = torch.zeros(state.model.n_free, dtype=torch.bool, device=state.free.device)
+    for part in state.model.parts:
+        for slot, transform in enumerate(part.slot_transforms()):
+            if transform is UNIT:
+                index = part.index[:, slot]
+                bounded[index[index >= 0]] = True
+    outward = torch.sign(state.free) * maximum.evaluation.gradient > -1e-3
+    tried = bounded & _without_prior(state.model) & (state.free.abs() > NEAR_BOUNDARY) & outward
+    if not tried.any():
+        return False
+    positions = torch.nonzero(tried)[:, 0]
+    before = replace_state(state)
+    _hold(state, problem, positions, torch.sign(state.free[positions]) * torch.inf)
+    reached = _climb(state, problem, "everyone", tolerance, ROUND, progress)
+    if reached is not None and reached.evaluation.objective < maximum.evaluation.objective - 1e-4:
+        state.model = problem.model = before.model
+        state.free, state.missing, state.boundary = before.free, before.missing, before.boundary
+        state.converged = before.converged
+        return False
+    return True
+
+
+def replace_state(state: _State) -> _State:
+    """A copy to go back to."""
+    return replace(state)
+
+
+def _reflect_if_negative(state: _State) -> bool:
+    """Turn ability round where the mean slope is negative and nothing is anchored."""
+    slopes, places = [], []
+    for component in state.model.components:
+        for slot, spec in _slots_with_spec(component.slots):
+            if spec.per != "dimension":
+                continue
+            if (component.slots.index[:, slot] < 0).any() and not state.model.excluded[component.items].all():
+                held = component.slots.index[:, slot] < 0
+                if bool((held & ~state.model.excluded[component.items]).any()):
+                    return False
+            index = component.slots.index[:, slot].unique()
+            places.append(index[index >= 0])
+            slopes.append(state.free[index[index >= 0]])
+    if not slopes:
+        return False
+    slope, place = torch.cat(slopes), torch.cat(places)
+    mean = float(slope.mean())
+    if abs(mean) < 1e-6 * float(slope.abs().max()):
+        mean = float(slope[slope.abs().argmax()])
+    if mean >= 0:
+        return False
+    state.free = state.free.clone()
+    state.free[place] *= -1
+    state.missing = None
+    return True
+
+
+def _slots_with_spec(slots):
+    column = 0
+    for spec, size in zip(slots.specs, slots.sizes, strict=True):
+        for k in range(size):
+            yield column + k, spec
+        column += size
+
+
+def _finish(
+    state: _State,
+    data: Data,
+    answers: Answers,
+    placing: PlacingFactory,
+    everyone: Tensor,
+    persons: Tensor,
+    generator: torch.Generator,
+    progress: Progress,
+    tolerance: float,
+    max_passes: int,
+) -> Posterior:
+    model, free = state.model, state.free
+    final = MarginalPosterior(
+        model, data, everyone, placing(answers, everyone), generator, lambda: False, dtype=torch.float64
+    )
+    passed = final.run(free, torch.float64)
+    log_prior, _, second = model.log_prior.derivatives(free)
+    curvature: Curvature | None = None
+    n_information = 0
+    if model.n_free:
+        final.persons = persons
+        work = INFORMATION_NODES * float(model.n_free) ** 2
+        n_information = len(persons) if uses_blocks(model) else min(len(persons), max(2_500, int(INFORMATION_WORK / work)))
+        missing = final.missing(free, passed, n_information, INFORMATION_NODES)
+        curvature = curvature_of(model, observed_information(model, free, passed.expectations), -second, missing)
+    if state.stopped:
+        reason = "Stopped before convergence; this is the best state so far."
+    elif state.converged:
+        reason = f"Converged: the next step is shorter than {tolerance:g} standard errors for every parameter."
+    else:
+        reason = f"Not converged after {max_passes} passes; see the trace."
+    if curvature is None and model.n_free:
+        reason += " The information is not positive definite, so there are no standard errors."
+    return Posterior(
+        model=model,
+        free=free,
+        curvature=curvature,
+        log_likelihood=passed.log_likelihood,
+        log_prior=float(log_prior),
+        persons=passed.persons,
+        converged=state.converged and not state.stopped,
+        stopped=state.stopped,
+        reason=reason,
+        trace=tuple(progress.steps),
+        boundary=state.boundary,
+        seconds=progress.steps[-1].seconds if progress.steps else 0.0,
+        information_persons=n_information,
+    )

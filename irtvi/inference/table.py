@@ -1,0 +1,177 @@
+"""Tables over nodes: log-probabilities of every (item, category), their derivatives, and expected counts.
+
+With nodes shared by all persons an item model is a small table, whatever the number of persons; all that a
+person adds is a row of weights over nodes. Derivatives are taken here, by forward mode, once for all models.
+"""
+
+from dataclasses import dataclass
+from typing import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.func import jvp
+
+from irtvi.models.model import Component, Model
+
+
+def log_prob_table(
+    model: Model, theta: Float[Tensor, "nodes dims"], free: Float[Tensor, " n_free"]
+) -> Float[Tensor, "nodes columns"]:
+    """Log-probabilities (nats) of all (item, category) columns at the nodes, float64."""
+    table = torch.empty(len(theta), len(model.columns.item), dtype=theta.dtype, device=theta.device)
+    for component, columns in zip(model.components, model.component_columns, strict=True):
+        values = component.slots.free_values(free)
+        exists = columns >= 0
+        table[:, columns[exists]] = component.log_probs(theta, values)[:, exists]
+    return table
+
+
+def expected_of(component_columns: Tensor, expected: Float[Tensor, "nodes columns"]) -> Tensor:
+    """A component's view ``[nodes, members, categories]`` of an expected table; 0 where there is no category."""
+    gathered = expected[:, component_columns.clamp(min=0)]
+    return torch.where(component_columns >= 0, gathered, 0.0)
+
+
+def slot_derivatives(function: Callable[[Tensor], Tensor], values: Float[Tensor, "members slots"]) -> list[Tensor]:
+    """First derivatives of an elementwise function of its members with respect to each slot.
+
+    Every output element depends on the slots of one member only, so one forward pass with a tangent of ones
+    gives the derivative for all members at once.
+    """
+    out = []
+    for s in range(values.shape[-1]):
+        tangent = torch.zeros_like(values)
+        tangent[..., s] = 1.0
+        out.append(jvp(function, (values,), (tangent,))[1])
+    return out
+
+
+def slot_second_derivatives(
+    function: Callable[[Tensor], Tensor], values: Float[Tensor, "members slots"]
+) -> dict[tuple[int, int], Tensor]:
+    """Second derivatives for slots s <= t, as :func:`slot_derivatives` has the first."""
+    out = {}
+    for t in range(values.shape[-1]):
+        outer = torch.zeros_like(values)
+        outer[..., t] = 1.0
+        for s in range(t + 1):
+            inner = torch.zeros_like(values)
+            inner[..., s] = 1.0
+
+            def first(x: Tensor, inner: Tensor = inner) -> Tensor:
+                return jvp(function, (x,), (inner,))[1]
+
+            out[s, t] = jvp(first, (values,), (outer,))[1]
+    return out
+
+
+def finite(x: Tensor) -> Tensor:
+    """Zero where a category does not exist (its log-probability is -inf, its count 0)."""
+    return torch.where(torch.isfinite(x), x, 0.0)
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What a pass over all persons leaves behind for the items and the population.
+
+    Attributes
+    ----------
+    theta : Float[Tensor, "nodes dims"]
+    counts : Float[Tensor, "nodes columns"]
+        Expected number of persons at each node who gave each answer.
+    mass : Float[Tensor, "nodes groups"]
+        Expected number of persons at each node, by group.
+    """
+
+    theta: Float[Tensor, "nodes dims"]
+    counts: Float[Tensor, "nodes columns"]
+    mass: Float[Tensor, "nodes groups"]
+
+
+def gradient_and_information(
+    model: Model, free: Float[Tensor, " n_free"], expectations: Expectations
+) -> tuple[Float[Tensor, " n_free"], list[Tensor]]:
+    """Gradient of the log-likelihood and the expected (Fisher) complete-data information of every part.
+
+    By Fisher's identity the gradient of the log marginal likelihood is that of the expected complete-data
+    log-likelihood. The information comes as one ``[members, slots, slots]`` block per part of the model.
+    """
+    gradient = torch.zeros(model.n_free, dtype=torch.float64, device=free.device)
+    blocks = []
+    theta = expectations.theta
+    for component, columns in zip(model.components, model.component_columns, strict=True):
+        counts = expected_of(columns, expectations.counts)
+        g, block = _component_first_order(component, theta, free, counts)
+        gradient += component.slots.collect(g, model.n_free)
+        blocks.append(block)
+    slots = model.population_slots
+    values = slots.free_values(free)
+    if (slots.index >= 0).any():
+        first = slot_derivatives(lambda v: model.population_log_prob(theta, v), values)
+        g = torch.stack([(expectations.mass * f).sum(0) for f in first], -1)
+        gradient += slots.collect(g, model.n_free)
+        block = torch.stack(
+            [torch.stack([(expectations.mass * f * h).sum(0) for h in first], -1) for f in first], -2
+        )
+    else:
+        block = torch.zeros(*values.shape, values.shape[-1], dtype=torch.float64, device=free.device)
+    blocks.append(block)
+    return gradient, blocks
+
+
+def _component_first_order(
+    component: Component, theta: Tensor, free: Tensor, counts: Tensor
+) -> tuple[Float[Tensor, "members slots"], Float[Tensor, "members slots slots"]]:
+    values = component.slots.free_values(free)
+
+    def table(v: Tensor) -> Tensor:
+        return component.log_probs(theta, v)
+
+    log_probs = table(values)
+    first = [finite(f) for f in slot_derivatives(table, values)]
+    gradient = torch.stack([(counts * f).sum((0, 2)) for f in first], -1)
+    weight = counts.sum(2, keepdim=True) * log_probs.exp()
+    information = torch.empty(*gradient.shape, gradient.shape[-1], dtype=gradient.dtype, device=gradient.device)
+    for t, outer in enumerate(first):
+        weighted = weight * outer
+        for s in range(t + 1):
+            information[:, s, t] = information[:, t, s] = (weighted * first[s]).sum((0, 2))
+    return gradient, information
+
+
+def observed_information(
+    model: Model, free: Float[Tensor, " n_free"], expectations: Expectations
+) -> list[Tensor]:
+    """Minus the second derivatives of the expected complete-data log-likelihood, by part of the model."""
+    blocks = []
+    theta = expectations.theta
+    for component, columns in zip(model.components, model.component_columns, strict=True):
+        counts = expected_of(columns, expectations.counts)
+        values = component.slots.free_values(free)
+        second = slot_second_derivatives(lambda v, c=component: c.log_probs(theta, v), values)
+        block = torch.zeros(*values.shape, values.shape[-1], dtype=torch.float64, device=free.device)
+        for (s, t), h in second.items():
+            block[:, s, t] = block[:, t, s] = -(counts * finite(h)).sum((0, 2))
+        blocks.append(block)
+    slots = model.population_slots
+    values = slots.free_values(free)
+    block = torch.zeros(*values.shape, values.shape[-1], dtype=torch.float64, device=free.device)
+    if (slots.index >= 0).any():
+        for (s, t), h in slot_second_derivatives(lambda v: model.population_log_prob(theta, v), values).items():
+            block[:, s, t] = block[:, t, s] = -(expectations.mass * h).sum(0)
+    blocks.append(block)
+    return blocks
+
+
+def steepest_slope(model: Model, theta: Float[Tensor, "nodes dims"], free: Float[Tensor, " n_free"]) -> float:
+    """Largest slope of any item's log-odds between two categories, per unit of ability, over the nodes."""
+    steepest = 0.0
+    for component, columns in zip(model.components, model.component_columns, strict=True):
+        values = component.slots.free_values(free)
+        slope = jvp(lambda t, c=component, v=values: c.log_probs(t, v), (theta,), (torch.ones_like(theta),))[1]
+        exists = columns >= 0
+        high = torch.where(exists, slope, -torch.inf).amax(-1)
+        low = torch.where(exists, slope, torch.inf).amin(-1)
+        steepest = max(steepest, float((high - low).max()))
+    return steepest

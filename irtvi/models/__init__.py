@@ -1,0 +1,1 @@
+"""Item models, populations and priors: what is fitted."""

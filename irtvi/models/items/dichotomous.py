@@ -1,0 +1,111 @@
+"""Logistic models for two categories: Rasch, 1PL, 2PL, 3PL and 4PL."""
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from irtvi.errors import SpecificationError
+from irtvi.models.items.item_model import Facts, ItemModel, Parameters, ParameterSpec, two_categories
+from irtvi.models.priors import Normal
+from irtvi.models.transforms import UNIT
+
+SLOPE = ParameterSpec("a", "discrimination", start=1.0, prior=Normal(1.0, 1.0), per="dimension")
+COMMON_SLOPE = ParameterSpec(
+    "a", "common discrimination", start=1.0, prior=Normal(1.0, 1.0), per="dimension", scope="shared"
+)
+INTERCEPT = ParameterSpec("d", "intercept", prior=Normal(0.0, 3.0))
+LOWER = ParameterSpec("c", "lower asymptote", start=0.2, prior=Normal(math.log(0.25), 0.5), transform=UNIT)
+UPPER = ParameterSpec("u", "upper asymptote", start=0.95, prior=Normal(2.5, 0.75), transform=UNIT)
+
+
+class Logistic(ItemModel):
+    """``P(right) = c + (u - c) sigmoid(a'theta + d)`` with ``c = 0`` and ``u = 1`` where not stated."""
+
+    max_categories = 2
+
+    def log_probs(
+        self, theta: Float[Tensor, "*batch dims"], params: Parameters, facts: Facts
+    ) -> Float[Tensor, "*batch categories"]:
+        logit = (params["a"] * theta).sum(-1) + params["d"] if "a" in params else theta.sum(-1) + params["d"]
+        log_up, log_down = logsigmoid(logit), logsigmoid(-logit)
+        lower, upper = params.get("c"), params.get("u")
+        if lower is None:
+            return two_categories(log_down, log_up)
+        if upper is None:
+            log_right = torch.logaddexp(torch.log(lower) + log_down, log_up)
+            return two_categories(torch.log1p(-lower) + log_down, log_right)
+        log_right = torch.logaddexp(torch.log(lower) + log_down, torch.log(upper) + log_up)
+        log_wrong = torch.logaddexp(torch.log1p(-lower) + log_down, torch.log1p(-upper) + log_up)
+        return two_categories(log_wrong, log_right)
+
+    def report(self, params: Parameters, facts: Facts) -> dict[str, Tensor]:
+        """``a, b`` in one dimension, ``a1 .. aD, d`` in several, then the asymptotes of the model."""
+        slope = params.get("a", torch.ones_like(params["d"])[..., None])
+        if slope.shape[-1] == 1:
+            a = slope[..., 0].expand_as(params["d"])
+            columns = {"a": a, "b": -params["d"] / a}
+        else:
+            columns = {f"a{k + 1}": slope[..., k] for k in range(slope.shape[-1])} | {"d": params["d"]}
+        return columns | {name: params[name] for name in ("c", "u") if name in params}
+
+    def unreport(self, columns: dict[str, Any]) -> dict[str, Any]:
+        b = columns.pop("b", math.nan)
+        if not math.isnan(b) and math.isnan(columns.get("d", math.nan)):
+            a = columns.get("a", math.nan) if any(s.name == "a" for s in self.parameters) else 1.0
+            if math.isnan(a):
+                raise SpecificationError(
+                    f"The difficulty b = {b} cannot be held while the discrimination a is free; "
+                    "hold both, or hold the intercept d."
+                )
+            columns["d"] = -a * b
+        return columns
+
+
+class Rasch(Logistic):
+    """Slopes 1, mean 0, the spread of abilities estimated."""
+
+    name = "rasch"
+    label = "Rasch"
+    reference = "Rasch, G. (1960). Probabilistic Models for Some Intelligence and Attainment Tests."
+    parameters = (INTERCEPT,)
+    free_population = frozenset({"sd"})
+
+
+class OnePL(Logistic):
+    """One free slope for all items, abilities N(0, 1); the same likelihood as the Rasch model."""
+
+    name = "1pl"
+    label = "1PL"
+    reference = "Thissen, D. (1982). Marginal maximum likelihood estimation for the one-parameter logistic model."
+    parameters = (COMMON_SLOPE, INTERCEPT)
+
+
+class TwoPL(Logistic):
+    """A slope and an intercept for every item."""
+
+    name = "2pl"
+    label = "2PL"
+    reference = "Birnbaum, A. (1968), in Lord & Novick, Statistical Theories of Mental Test Scores."
+    parameters = (SLOPE, INTERCEPT)
+
+
+class ThreePL(Logistic):
+    """The 2PL with a lower asymptote (guessing)."""
+
+    name = "3pl"
+    label = "3PL"
+    reference = "Birnbaum, A. (1968), in Lord & Novick, Statistical Theories of Mental Test Scores."
+    parameters = (SLOPE, INTERCEPT, LOWER)
+
+
+class FourPL(Logistic):
+    """The 3PL with an upper asymptote (slips)."""
+
+    name = "4pl"
+    label = "4PL"
+    reference = "Barton, M. A. & Lord, F. M. (1981). ETS Research Report 81-20."
+    parameters = (SLOPE, INTERCEPT, LOWER, UPPER)

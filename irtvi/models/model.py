@@ -1,0 +1,201 @@
+"""A model: families of items, a population and priors, tied to one free vector."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from irtvi.models.items.item_model import Facts, ItemModel, Parameters
+from irtvi.models.parameters import HELD, LogPrior, Slots, free_start
+from irtvi.models.populations import Population
+
+
+@dataclass(frozen=True)
+class Component:
+    """Items that follow one formula.
+
+    Attributes
+    ----------
+    item_model : ItemModel
+    items : Int[Tensor, " members"]
+        Positions of the items in the data.
+    facts : Facts
+    slots : Slots
+    """
+
+    item_model: ItemModel
+    items: Int[Tensor, " members"]
+    facts: Facts
+    slots: Slots
+
+    def log_probs(
+        self, theta: Float[Tensor, "nodes dims"], values: Float[Tensor, "members slots"]
+    ) -> Float[Tensor, "nodes members categories"]:
+        """Table of log-probabilities at abilities, from unconstrained slot values."""
+        params = self.slots.unpack(values)
+        return self.item_model.log_probs(theta[:, None, :], params, self.facts)
+
+    def to(self, device: torch.device) -> "Component":
+        facts = Facts(*(fact.to(device) for fact in self.facts))
+        return Component(self.item_model, self.items.to(device), facts, self.slots.to(device))
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Layout of the (item, category) columns of a table, items in order, categories within items.
+
+    Attributes
+    ----------
+    item, code : Int[Tensor, " columns"]
+        Item and category of each column.
+    offset : Int[Tensor, " items"]
+        First column of each item.
+    """
+
+    item: Int[Tensor, " columns"]
+    code: Int[Tensor, " columns"]
+    offset: Int[Tensor, " items"]
+
+    @staticmethod
+    def of(n_categories: Int[Tensor, " items"]) -> "Columns":
+        n_categories = n_categories.long()
+        item = torch.repeat_interleave(torch.arange(len(n_categories), device=n_categories.device), n_categories)
+        offset = torch.cumsum(n_categories, 0) - n_categories
+        code = torch.arange(len(item), device=item.device) - offset[item]
+        return Columns(item, code, offset)
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is fitted: components of items, a population, and log priors over one free vector.
+
+    Attributes
+    ----------
+    components : tuple of Component
+    population : Population
+    population_slots : Slots
+        One member for each group.
+    log_prior : LogPrior
+    n_free : int
+        Number of free parameters.
+    n_categories : Int[Tensor, " items"]
+        Categories of each item in the coding that its model uses.
+    excluded : Bool[Tensor, " items"]
+        Items that cannot be estimated; their answers take no part in the likelihood.
+    dims : int
+    """
+
+    components: tuple[Component, ...]
+    population: Population
+    population_slots: Slots
+    log_prior: LogPrior
+    n_free: int
+    n_categories: Int[Tensor, " items"]
+    excluded: Bool[Tensor, " items"]
+    dims: int = 1
+
+    @property
+    def n_items(self) -> int:
+        return len(self.n_categories)
+
+    @cached_property
+    def columns(self) -> Columns:
+        return Columns.of(self.n_categories)
+
+    @cached_property
+    def component_columns(self) -> tuple[Int[Tensor, "members categories"], ...]:
+        """For each component, the table column of every (member, category); -1 where there is none."""
+        out = []
+        for component in self.components:
+            counts = self.n_categories[component.items]
+            codes = torch.arange(int(counts.max()), device=counts.device)
+            columns = self.columns.offset[component.items][:, None] + codes
+            out.append(torch.where(codes < counts[:, None], columns, HELD))
+        return tuple(out)
+
+    @property
+    def parts(self) -> tuple[Slots, ...]:
+        return (*(c.slots for c in self.components), self.population_slots)
+
+    def start(self) -> Float[Tensor, " n_free"]:
+        """Free vector before the data speak."""
+        return free_start([p.to(torch.device("cpu")) for p in self.parts], self.n_free).to(self.n_categories.device)
+
+    def population_params(self, free: Float[Tensor, "*draws n_free"]) -> Parameters:
+        """Population parameters by name, ``[*draws, groups]``."""
+        return self.population_slots.natural(free)
+
+    def population_log_prob(
+        self, theta: Float[Tensor, "nodes dims"], values: Float[Tensor, "groups slots"]
+    ) -> Float[Tensor, "nodes groups"]:
+        """Log density of ability at nodes, by group, from unconstrained slot values."""
+        return self.population.log_prob(theta[:, None, :], self.population_slots.unpack(values))
+
+    def free_names(self, item_ids: list) -> list[tuple[object, str]]:
+        """(item or "population" or "shared", parameter) for every free parameter, in order."""
+        names: list[tuple[object, str] | None] = [None] * self.n_free
+        for component in self.components:
+            slot_names = component.slots.names()
+            shared = {s.name for s in component.slots.specs if s.scope == "shared"}
+            index = component.slots.index.tolist()
+            for item, row in zip(component.items.tolist(), index, strict=True):
+                for name, k in zip(slot_names, row, strict=True):
+                    if k >= 0 and names[k] is None:
+                        names[k] = ("shared" if name in shared else item_ids[item], name)
+        for row in self.population_slots.index.tolist():
+            for name, k in zip(self.population_slots.names(), row, strict=True):
+                if k >= 0:
+                    names[k] = ("population", name)
+        return [name for name in names if name is not None]
+
+    def to(self, device: torch.device) -> "Model":
+        return replace(
+            self,
+            components=tuple(c.to(device) for c in self.components),
+            population_slots=self.population_slots.to(device),
+            log_prior=self.log_prior.to(device),
+            n_categories=self.n_categories.to(device),
+            excluded=self.excluded.to(device),
+        )
+
+
+def hold(
+    model: Model, positions: Int[Tensor, " held"], values: Float[Tensor, " held"]
+) -> tuple[Model, Int[Tensor, " remaining"]]:
+    """Hold some free parameters at values on the unconstrained scale.
+
+    Returns
+    -------
+    Model
+        With fewer free parameters.
+    Tensor
+        Positions in the old free vector of the parameters that remain free.
+    """
+    keep = torch.ones(model.n_free, dtype=torch.bool)
+    keep[positions] = False
+    remaining = torch.nonzero(keep)[:, 0]
+    new_index = torch.full((model.n_free + 1,), HELD)
+    new_index[remaining] = torch.arange(len(remaining))
+    fill = torch.zeros(model.n_free + 1, dtype=torch.float64)
+    fill[positions] = values
+
+    def narrow(slots: Slots) -> Slots:
+        index = torch.where(slots.index >= 0, slots.index, model.n_free)
+        held = torch.where((slots.index >= 0) & (new_index[index] < 0), fill[index], slots.held)
+        return replace(slots, index=new_index[index], held=held)
+
+    groups = []
+    for group in model.log_prior.groups:
+        kept = new_index[group.index]
+        if (kept >= 0).any():
+            groups.append(replace(group, index=kept[kept >= 0]))
+    narrowed = replace(
+        model,
+        components=tuple(replace(c, slots=narrow(c.slots)) for c in model.components),
+        population_slots=narrow(model.population_slots),
+        log_prior=LogPrior(tuple(groups), len(remaining)),
+        n_free=len(remaining),
+    )
+    return narrowed, remaining

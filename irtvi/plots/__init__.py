@@ -1,0 +1,1 @@
+"""Figures: each function returns a plotly figure and draws only what a table says."""

@@ -1,0 +1,1 @@
+"""Tables from a posterior: abilities, items, scores, curves; saving and loading."""
