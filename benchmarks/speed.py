@@ -1,0 +1,213 @@
+"""Speed, memory and accuracy of irtvi beside a bare EM and other packages, on the same data in one run.
+
+    python benchmarks/speed.py [--sizes 10000x50,10000x100m80,...] [--rounds 3] [--without-peers]
+
+Every run is a process of its own with one BLAS thread. The contestants take turns; each figure is the median
+over the rounds, and a run of over two minutes is not repeated. Times are CPU seconds of the whole fit.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from contestants import (
+    BARE_EM,
+    IRTVI_FRAME,
+    IRTVI_RESPONSES,
+    MIRT,
+    ONE_THREAD,
+    OURS,
+    PEERS,
+    PY_IRT,
+    Contestant,
+    Failed,
+    run,
+)
+from data import Size, save, simulate
+from tables import Table
+
+HERE = Path(__file__).resolve().parent
+SMALL, SPARSE, LARGE = Size(10_000, 50), Size(10_000, 100, 0.8), Size(100_000, 100)
+SCALING = Size(10_000, 100), Size(1_000_000, 100)
+LONG_RUN = 120.0
+HEADINGS = (
+    "program",
+    "CPU s",
+    "wall s",
+    "CPU / bare EM",
+    "peak MB",
+    "RMSE a",
+    "bias a",
+    "RMSE b",
+    "RMSE theta",
+)
+
+Measured = dict[Contestant, dict | Failed]
+
+
+def measure(
+    contestants: Sequence[Contestant], size: Size, rounds: int, limit: float, seed: int = 1
+) -> Measured:
+    """The medians of alternating runs on one simulated data set."""
+    taken: dict[Contestant, list[dict | Failed]] = {contestant: [] for contestant in contestants}
+    with tempfile.TemporaryDirectory() as folder:
+        save(simulate(size, seed), Path(folder))
+        for turn in range(rounds):
+            for contestant, runs in taken.items():
+                if not runs or _worth_repeating(runs[-1]):
+                    print(f"{size}, round {turn + 1}: {contestant.name}", file=sys.stderr, flush=True)
+                    runs.append(run(contestant, size, Path(folder), limit))
+    return {contestant: _median(runs) for contestant, runs in taken.items()}
+
+
+def _worth_repeating(latest: dict | Failed) -> bool:
+    return not isinstance(latest, Failed) and latest["wall_seconds"] < LONG_RUN
+
+
+def _median(runs: list[dict | Failed]) -> dict | Failed:
+    done = [taken for taken in runs if not isinstance(taken, Failed)]
+    if len(done) < len(runs):
+        return next(taken for taken in runs if isinstance(taken, Failed))
+    numbers = [name for name in done[0] if name != "version"]
+    medians = {name: statistics.median(taken[name] for taken in done) for name in numbers}
+    return medians | {"version": done[0]["version"], "runs": len(done)}
+
+
+def ratio(measured: Measured, numerator: Contestant, denominator: Contestant) -> float:
+    """CPU time of one as a multiple of the other's; NaN where either is missing."""
+    above, below = measured.get(numerator), measured.get(denominator)
+    if not isinstance(above, dict) or not isinstance(below, dict):
+        return float("nan")
+    return above["cpu_seconds"] / below["cpu_seconds"]
+
+
+def table(size: Size, measured: Measured) -> Table:
+    """One row for each contestant; one without figures says why."""
+    rows = []
+    for contestant, found in measured.items():
+        if isinstance(found, Failed):
+            rows.append([f"{contestant.name}: {found.reason}"] + ["-"] * (len(HEADINGS) - 1))
+            continue
+        rows.append(
+            [
+                contestant.name
+                if contestant in OURS
+                else f"{contestant.name} {found['version'].split()[-1]}",
+                f"{found['cpu_seconds']:.2f}",
+                f"{found['wall_seconds']:.2f}",
+                f"{ratio(measured, contestant, BARE_EM):.2f}",
+                f"{found['peak_mb']:.0f}",
+                f"{found['rmse_a']:.4f}",
+                f"{found['bias_a']:+.4f}",
+                f"{found['rmse_b']:.4f}",
+                f"{found['rmse_theta']:.4f}",
+            ]
+        )
+    return Table(str(size), HEADINGS, rows)
+
+
+def seconds_per_response(rounds: int, limit: float) -> float:
+    """Time per response at 1,000,000 persons as a multiple of that at 10,000."""
+    each = []
+    for size in SCALING:
+        found = measure([IRTVI_RESPONSES], size, rounds, limit)[IRTVI_RESPONSES]
+        if isinstance(found, Failed):
+            return float("nan")
+        each.append(found["cpu_seconds"] / size.n_responses)
+    return each[1] / each[0]
+
+
+def import_seconds(statement: str) -> float:
+    """Median CPU time of five fresh interpreters that import something."""
+    code = f"import os, {statement}; print(sum(os.times()[:2]))"
+    environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(HERE.parent)}
+    spent = [
+        float(
+            subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True).stdout or "nan"
+        )
+        for _ in range(5)
+    ]
+    return statistics.median(spent)
+
+
+def promises(found: dict[Size, Measured]) -> list[tuple[str, float, str, float]]:
+    """What is promised: the words, what was measured, the direction, and the limit."""
+    small, sparse, large = (found.get(size, {}) for size in (SMALL, SPARSE, LARGE))
+    at_large = large.get(IRTVI_RESPONSES)
+    peak = at_large["peak_mb"] if isinstance(at_large, dict) else float("nan")
+    return [
+        (f"fit(responses) / bare EM, {LARGE}", ratio(large, IRTVI_RESPONSES, BARE_EM), "at most", 0.45),
+        (f"fit(responses) / bare EM, {SMALL}", ratio(small, IRTVI_RESPONSES, BARE_EM), "at most", 1.2),
+        (f"fit(responses) / bare EM, {SPARSE}", ratio(sparse, IRTVI_RESPONSES, BARE_EM), "at most", 1.2),
+        (f"fit(df) / bare EM, {LARGE}", ratio(large, IRTVI_FRAME, BARE_EM), "at most", 1.0),
+        (f"py-irt / fit(responses), {SMALL}", ratio(small, PY_IRT, IRTVI_RESPONSES), "at least", 50),
+        (f"mirt (PyPI) / fit(responses), {LARGE}", ratio(large, MIRT, IRTVI_RESPONSES), "at least", 10),
+        (f"peak memory of fit(responses), {LARGE}, MB", peak, "at most", 400),
+    ]
+
+
+def promises_table(kept: Sequence[tuple[str, float, str, float]]) -> Table:
+    """One row for each promise, with a verdict."""
+    rows = []
+    for words, value, direction, limit in kept:
+        holds = value <= limit if direction == "at most" else value >= limit
+        verdict = "not measured" if value != value else "yes" if holds else "NO"
+        rows.append([words, f"{value:.2f}", f"{direction} {limit:g}", verdict])
+    return Table("Promises", ("what", "measured", "promised", "kept"), rows)
+
+
+def size_of(text: str) -> Size:
+    """Read 10000x50, or 10000x100m80 with 80 % missing."""
+    shape, _, missing = text.partition("m")
+    n_persons, n_items = map(int, shape.split("x"))
+    return Size(n_persons, n_items, int(missing or 0) / 100)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sizes", default="10000x50,10000x100m80,100000x100", help="separated by commas")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--limit", type=float, default=600, help="wall seconds for one run")
+    parser.add_argument("--without-peers", action="store_true")
+    parser.add_argument("--without-scaling", action="store_true", help="leave out 1,000,000 persons")
+    parser.add_argument("--out", type=Path, default=HERE / "output" / "speed.md")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    contestants = OURS if options.without_peers else OURS + PEERS
+    found: dict[Size, Measured] = {}
+    tables: list[Table] = []
+    for size in map(size_of, options.sizes.split(",")):
+        found[size] = measure(contestants, size, options.rounds, options.limit)
+        tables.append(table(size, found[size]))
+        tables[-1].show()
+    kept = promises(found)
+    if not options.without_scaling:
+        growth = seconds_per_response(options.rounds, options.limit)
+        kept.append(("time per response, 1,000,000 persons / 10,000 (x 100)", growth, "at most", 1.3))
+    extra = import_seconds("torch, pandas, irtvi") - import_seconds("torch, pandas")
+    # "Little" is read as half a second.
+    kept.append(("import irtvi beyond torch and pandas, CPU s", extra, "at most", 0.5))
+    tables.append(promises_table(kept))
+    tables[-1].show()
+
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    command = f"`python benchmarks/speed.py {' '.join(sys.argv[1:])}`".replace(" `", "`")
+    words = f"Made by {command} on {machine}; one BLAS thread, median of up to {options.rounds} runs."
+    options.out.write_text("\n".join([words, "", *(made.markdown() for made in tables)]))
+    print(f"written to {options.out}")
+
+
+if __name__ == "__main__":
+    main()
