@@ -8,7 +8,13 @@ from torch import Tensor
 
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.expectation import Pass, run_pass
-from irtvi.inference.item_posterior import missing_information, missing_information_by_item, uses_blocks
+from irtvi.inference.item_posterior import (
+    ROUGH,
+    PersonNodes,
+    missing_information,
+    missing_information_by_item,
+    uses_blocks,
+)
 from irtvi.inference.maximise import Evaluation, Missing
 from irtvi.inference.placing import Placing
 from irtvi.inference.table import gradient_and_information
@@ -69,10 +75,10 @@ class MarginalPosterior:
 
     def missing_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> Missing:
         """Missing information from a sample of persons spread evenly over ability, scaled to all."""
-        return self.missing(free, evaluation.passed, self.sample_size, n_nodes=5)
+        return self.missing(free, evaluation.passed, self.sample_size, ROUGH)
 
-    def missing(self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, n_nodes: int) -> Missing:
-        """As :meth:`missing_information`, with the sample's size and the nodes a person given."""
+    def missing(self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, nodes: PersonNodes) -> Missing:
+        """As :meth:`missing_information`, with the sample's size and nodes given."""
         persons = passed.persons
         if uses_blocks(self.model):
             sd = torch.nan_to_num(persons.sd, nan=0.0)
@@ -84,7 +90,7 @@ class MarginalPosterior:
         weights = None if self.data.weights is None else self.data.weights[chosen]
         matrix = missing_information(
             self.model, self.data.cells, free, chosen, persons.mean[chosen], persons.sd[chosen],
-            weights, self.data.groups[chosen], n_nodes,
+            weights, self.data.groups[chosen], nodes,
         )  # fmt: skip
         return matrix * scale
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from irtvi.inference.answers import Answers, answers_of
 from irtvi.inference.engines.engine import Data, Progress
-from irtvi.inference.item_posterior import Curvature, uses_blocks
+from irtvi.inference.item_posterior import FINE, Curvature, uses_blocks
 from irtvi.inference.marginal import MarginalPosterior
 from irtvi.inference.maximise import Evaluation, Maximum, Missing, curvature_of, maximise
 from irtvi.inference.placing import Placing
@@ -29,8 +29,8 @@ NEAR_BOUNDARY = 4.0
 """An asymptote this far out on the logit, without a prior and still moving outward, is tried at its boundary."""
 RUNAWAY = 60.0
 """A slope or intercept without a prior beyond this has no finite maximum."""
-INFORMATION_NODES = 7
 INFORMATION_WORK = 4e9
+"""About as many multiplications go into the standard errors; but 2,500 persons at least."""
 
 
 class _Best:
@@ -287,9 +287,9 @@ def _finish(
     n_information = 0
     if model.n_free:
         final.persons = persons
-        work = INFORMATION_NODES * float(model.n_free) ** 2
+        work = FINE.n_nodes * float(model.n_free) ** 2
         n_information = len(persons) if uses_blocks(model) else min(len(persons), max(2_500, int(INFORMATION_WORK / work)))
-        missing = final.missing(free, passed, n_information, INFORMATION_NODES)
+        missing = final.missing(free, passed, n_information, FINE)
         curvature = curvature_of(model, observed_information(model, free, passed.expectations), -second, missing)
     if state.stopped:
         reason = "Stopped before convergence; this is the best state so far."
