@@ -88,17 +88,17 @@ def ratio(measured: Measured, numerator: Contestant, denominator: Contestant) ->
 
 
 def table(size: Size, measured: Measured) -> Table:
-    """One row for each contestant; one without figures says why."""
-    rows = []
+    """One row for each contestant; a note says why one has no figures."""
+    rows, notes = [], []
     for contestant, found in measured.items():
         if isinstance(found, Failed):
-            rows.append([f"{contestant.name}: {found.reason}"] + ["-"] * (len(HEADINGS) - 1))
+            rows.append([contestant.name] + ["-"] * (len(HEADINGS) - 1))
+            notes.append(f"{contestant.name}: {found.reason}")
             continue
+        version = "" if contestant in OURS else " " + found["version"].split()[-1]
         rows.append(
             [
-                contestant.name
-                if contestant in OURS
-                else f"{contestant.name} {found['version'].split()[-1]}",
+                contestant.name + version,
                 f"{found['cpu_seconds']:.2f}",
                 f"{found['wall_seconds']:.2f}",
                 f"{ratio(measured, contestant, BARE_EM):.2f}",
@@ -109,7 +109,7 @@ def table(size: Size, measured: Measured) -> Table:
                 f"{found['rmse_theta']:.4f}",
             ]
         )
-    return Table(str(size), HEADINGS, rows)
+    return Table(str(size), HEADINGS, rows, notes)
 
 
 def seconds_per_response(rounds: int, limit: float) -> float:

@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import rich
+from rich.console import Console
 from rich.table import Table as RichTable
+
+WIDTH = 120
 
 
 @dataclass(frozen=True)
 class Table:
-    """A title, the headings, and rows of text."""
+    """A title, the headings, rows of text, and notes to stand below."""
 
     title: str
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
 
     def show(self) -> None:
         """Print to the terminal."""
@@ -22,10 +25,14 @@ class Table:
             table.add_column(heading, justify="left" if position == 0 else "right")
         for row in self.rows:
             table.add_row(*row)
-        rich.print(table)
+        console = Console(width=WIDTH)
+        console.print(table)
+        for note in self.notes:
+            console.print(note, markup=False)
 
     def markdown(self) -> str:
         """A heading and a Markdown table."""
         rule = [":--"] + ["--:"] * (len(self.headings) - 1)
-        lines = [self.headings, rule, *self.rows]
-        return "\n".join([f"### {self.title}", "", *("| " + " | ".join(line) + " |" for line in lines), ""])
+        lines = ["| " + " | ".join(line) + " |" for line in (self.headings, rule, *self.rows)]
+        notes = ["", *(f"- {note}" for note in self.notes)] if self.notes else []
+        return "\n".join([f"### {self.title}", "", *lines, *notes, ""])
