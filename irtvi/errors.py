@@ -1,5 +1,7 @@
 """Named errors and warnings: each says what was wrong, where, the value seen, and what to do."""
 
+from collections.abc import Hashable
+
 
 class IrtviError(Exception):
     """Whatever irtvi cannot do for a reason that the user can change."""
@@ -10,7 +12,17 @@ class SpecificationError(IrtviError, ValueError):
 
 
 class DataError(IrtviError, ValueError):
-    """Something is wrong with the data."""
+    """Something is wrong with the data.
+
+    Parameters
+    ----------
+    message : what was wrong, where, the value seen, and what to do
+    item, label : the item and the value, where one value is to blame
+    """
+
+    def __init__(self, message: str, *, item: Hashable = None, label: int | float | str | None = None) -> None:
+        super().__init__(message)
+        self.item, self.label = item, label
 
 
 class FileFormatError(DataError):

@@ -51,6 +51,10 @@ class Cells(ABC):
         """Columns, in the given order."""
 
     @abstractmethod
+    def spread(self, places: Int[Tensor, " items"], n_items: int) -> "Cells":
+        """Each column moved to its place among ``n_items``, the others missing; the reverse of `take_items`."""
+
+    @abstractmethod
     def to(self, device: torch.device | str) -> Self:
         """The same cells on another device."""
 
@@ -116,6 +120,11 @@ class DenseCells(Cells):
 
     def take_items(self, items: Int[Tensor, " taken"]) -> Cells:
         return DenseCells(self.codes[:, items]).compact()
+
+    def spread(self, places: Int[Tensor, " items"], n_items: int) -> Cells:
+        codes = torch.full((self.n_persons, n_items), MISSING, dtype=torch.int8, device=self.codes.device)
+        codes[:, places] = self.codes
+        return DenseCells(codes).compact()
 
     def to(self, device: torch.device | str) -> "DenseCells":
         return DenseCells(self.codes.to(device))
@@ -212,6 +221,10 @@ class SparseCells(Cells):
         kept = new >= 0
         return cells_of(persons[kept], new[kept], codes[kept].to(torch.int8), self.n_persons, len(items))
 
+    def spread(self, places: Int[Tensor, " items"], n_items: int) -> Cells:
+        items = places.to(self.items.device)[self.items.long()]
+        return cells_of(self.persons(), items, self.codes, self.n_persons, n_items)
+
     def to(self, device: torch.device | str) -> "SparseCells":
         return SparseCells(
             self.offsets.to(device), self.items.to(device), self.codes.to(device), self.n_items
@@ -235,11 +248,15 @@ class SparseCells(Cells):
 
     def recode(self, lookup: Int8[Tensor, "items codes"]) -> Cells:
         codes = lookup.to(self.codes.device)[self.items, self.codes.int()]
-        kept = codes >= 0
+        return SparseCells(self.offsets, self.items, codes, self.n_items).without_missing()
+
+    def without_missing(self) -> "SparseCells":
+        """Without the answers whose code is -1."""
+        kept = self.codes >= 0
         if bool(kept.all()):
-            return SparseCells(self.offsets, self.items, codes, self.n_items)
-        before = torch.cat([kept.new_zeros(1, dtype=torch.long), kept.cumsum(0)])
-        return SparseCells(before[self.offsets], self.items[kept], codes[kept], self.n_items)
+            return self
+        before = _offsets(kept.long())
+        return SparseCells(before[self.offsets], self.items[kept], self.codes[kept], self.n_items)
 
     def sum_of(self, values: Float64[Tensor, "items codes"]) -> Float64[Tensor, " persons"]:
         answers = values.to(self.codes.device)[self.items, self.codes.int()]

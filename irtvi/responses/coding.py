@@ -1,0 +1,355 @@
+"""Categories and scores of items: how labels become codes, for the data at hand and for new people."""
+
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from irtvi.errors import (
+    InfiniteValueError,
+    KeyCategoryError,
+    TooManyCategoriesError,
+    UnparsableValueError,
+    UnseenCategoryError,
+)
+from irtvi.responses.cells import MAX_CATEGORIES, MISSING
+from irtvi.responses.labels import Label, is_number, shown, some
+from irtvi.responses.settings import ItemRule, ReadSettings
+
+if TYPE_CHECKING:
+    from irtvi.responses.responses import Responses
+
+_ORDERED_PAIRS = (
+    ("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"), ("wrong", "right"), ("wrong", "correct"),
+    ("incorrect", "correct"), ("fail", "pass"), ("failed", "passed"), ("disagree", "agree"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class ItemCoding:
+    """The categories of one item.
+
+    Parameters
+    ----------
+    categories : raw labels in their order
+        Position is the raw code. Observed ones joined with declared ones, inner gaps of whole-number scales
+        filled in.
+    observed : whether anybody chose each raw category
+    scores : scored code of each raw code
+        The same without a key and not reversed.
+    values : value of each scored code in the user's units
+        0 and 1 with a key, the numbers themselves (after reversing) on a numeric scale, else 0, 1, 2, ...
+    key : the right answer, a tuple of several, or None
+    reversed : whether the scores run against the categories
+    """
+
+    categories: tuple[Label, ...]
+    observed: tuple[bool, ...]
+    scores: tuple[int, ...]
+    values: tuple[float, ...]
+    key: object | None = None
+    reversed: bool = False
+
+    @property
+    def n_scored(self) -> int:
+        """Number of scored categories."""
+        return len(self.values)
+
+    @property
+    def unobserved(self) -> tuple[Label, ...]:
+        """Categories that nobody chose."""
+        return tuple(label for label, seen in zip(self.categories, self.observed, strict=True) if not seen)
+
+    def code(self, label: Label, rule: ItemRule) -> int | None:
+        """Raw code of a label, -1 if it is declared missing, None if it is unknown."""
+        if label in rule.missing:
+            return MISSING
+        if label in self.categories:
+            return self.categories.index(label)
+        if label in rule.wrong:
+            return self.scores.index(0)
+        return None
+
+    def state(self) -> dict:
+        """Plain lists, numbers and texts."""
+        key = list(self.key) if isinstance(self.key, tuple) else self.key
+        plain = {name: list(getattr(self, name)) for name in ("categories", "observed", "scores", "values")}
+        return plain | {"key": key, "reversed": self.reversed}
+
+    @classmethod
+    def from_state(cls, state: Mapping) -> "ItemCoding":
+        """The coding that `state` described."""
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in state.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Coding:
+    """The items, their categories and the settings: all that is needed to read new people's answers.
+
+    Parameters
+    ----------
+    item_ids : the user's names of the items
+    codings : one `ItemCoding` for each item
+    settings : how the table was read
+    """
+
+    item_ids: pd.Index
+    codings: tuple[ItemCoding, ...]
+    settings: ReadSettings
+
+    def encode(self, source: object) -> "Responses":
+        """Answers of new people, coded in the same way.
+
+        Parameters
+        ----------
+        source : table, path or Responses
+            As for `irtvi.read`. Items that are not in it are missing; ``cov_*`` columns may be in it.
+
+        Raises
+        ------
+        UnknownItemError
+            If it holds an item that was not among those read first.
+        UnseenCategoryError
+            If a value is not among the categories of its item.
+        """
+        from irtvi.responses.encode import encode
+
+        return encode(source, self)
+
+    @cached_property
+    def rules(self) -> tuple[ItemRule, ...]:
+        """What was declared about each item."""
+        return tuple(self.settings.rule(item) for item in self.item_ids)
+
+    def subset(self, items: np.ndarray) -> "Coding":
+        """The coding of some items, by position."""
+        return Coding(self.item_ids[items], tuple(self.codings[i] for i in items), self.settings)
+
+    def state(self) -> dict:
+        """Plain lists, dicts, numbers and texts, for a file."""
+        return {
+            "item_ids": self.item_ids.tolist(),
+            "item_ids_name": self.item_ids.name,
+            "codings": [coding.state() for coding in self.codings],
+            "settings": self.settings.state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping) -> "Coding":
+        """The coding that `state` described."""
+        return cls(
+            pd.Index(state["item_ids"], name=state["item_ids_name"]),
+            tuple(ItemCoding.from_state(coding) for coding in state["codings"]),
+            ReadSettings.from_state(state["settings"]),
+        )
+
+
+def code_items(
+    item_ids: Sequence[Hashable],
+    seen: Sequence[tuple[Label, ...]],
+    declared: Sequence[tuple[Label, ...]],
+    settings: ReadSettings,
+) -> tuple[ItemCoding, ...]:
+    """Categories of all items.
+
+    An item whose answers show one category or none takes the commonest scale of the other items that holds
+    its value, else 0 and 1 if that holds it: of a question that everybody solved we know what wrong would be.
+
+    Parameters
+    ----------
+    item_ids : names, for messages
+    seen : the labels that occur in each item, those declared missing or wrong among them
+    declared : categories that come with the data, in their order; empty where none do
+    settings : the user's declarations
+    """
+    memo: dict[tuple, ItemCoding] = {}
+    tasks = []
+    for item, labels, order in zip(item_ids, seen, declared, strict=True):
+        rule = settings.rule(item)
+        tasks.append((labels, rule.categories or order, rule))
+        if tasks[-1] not in memo:
+            memo[tasks[-1]] = code_item(item, *tasks[-1])
+    scales = Counter(memo[task].categories for task in tasks if _is_whole_scale(memo[task]))
+    for item, task in zip(item_ids, tasks, strict=True):
+        coding = memo[task]
+        if len(coding.categories) < 2 and not coding.key and not task[1]:
+            if scale := _scale_for(coding, scales):
+                memo[task] = code_item(item, task[0], scale, task[2])
+    return tuple(memo[task] for task in tasks)
+
+
+def code_item(item: Hashable, seen: tuple[Label, ...], declared: tuple[Label, ...], rule: ItemRule) -> ItemCoding:
+    """Categories of one item from the labels that occur and those that are declared."""
+    special = (*rule.missing, *rule.wrong)
+    answers = [label for label in seen if label not in special]
+    if infinite := [label for label in answers if is_number(label) and abs(float(label)) == float("inf")]:
+        raise InfiniteValueError(
+            f"item {item!r} holds {some(infinite)}; an answer is finite: correct it or declare it in missing=",
+            item=item,
+            label=infinite[0],
+        )
+    declared = tuple(label for label in declared if label not in special)
+    categories = _ordered(item, answers, declared, rule)
+    if rule.key:
+        return _keyed(item, categories, answers, rule, seen)
+    observed = tuple(label in answers for label in categories)
+    scores = tuple(range(len(categories)))
+    values = _values(categories)
+    if rule.reverse:
+        scores = scores[::-1]
+        values = tuple(values[0] + values[-1] - value for value in values[::-1])
+    if any(label in rule.wrong for label in seen) and categories:
+        observed = tuple(True if score == 0 else o for o, score in zip(observed, scores, strict=True))
+    return ItemCoding(categories, observed, scores, values, None, rule.reverse)
+
+
+def lookup_of(
+    item: Hashable, labels: Sequence[Label], seen: Sequence[bool], coding: ItemCoding, rule: ItemRule
+) -> list[int]:
+    """Raw code of each label of an item, -1 where it is missing or does not occur.
+
+    Raises
+    ------
+    UnseenCategoryError
+        If a label that occurs is not among the categories.
+    """
+    codes = []
+    for label, occurs in zip(labels, seen, strict=True):
+        code = coding.code(label, rule) if occurs else MISSING
+        if code is None:
+            raise UnseenCategoryError(
+                f"item {item!r} holds {shown(label)}, but its categories are {some(coding.categories, 8)}; "
+                "correct it, or declare it when reading the first data (categories=, missing= or wrong=)",
+                item=item,
+                label=label,
+            )
+        codes.append(code)
+    return codes
+
+
+def _ordered(
+    item: Hashable, answers: Sequence[Label], declared: tuple[Label, ...], rule: ItemRule
+) -> tuple[Label, ...]:
+    if declared:
+        return _joined(item, answers, declared, bool(rule.key))
+    numbers = [label for label in answers if not isinstance(label, str)]
+    texts = [label for label in answers if isinstance(label, str)]
+    if numbers and texts:
+        raise _mixed(item, numbers, texts, rule)
+    if numbers:
+        return tuple(sorted(numbers)) if rule.key else _without_gaps(item, sorted(numbers))
+    return _ordered_text(texts)
+
+
+def _mixed(
+    item: Hashable, numbers: list[int | float], texts: list[str], rule: ItemRule
+) -> UnparsableValueError:
+    text_is_wrong = is_number(rule.key[0]) if rule.key else len(texts) <= len(numbers)
+    culprits, kind = (texts, "numbers") if text_is_wrong else (numbers, "text")
+    return UnparsableValueError(
+        f"item {item!r} holds {some(culprits)} where the other answers are {kind}; correct it, or declare it "
+        "in missing=, wrong= or categories=",
+        item=item,
+        label=culprits[0],
+    )
+
+
+def _joined(
+    item: Hashable, answers: Sequence[Label], declared: tuple[Label, ...], keyed: bool
+) -> tuple[Label, ...]:
+    extra = [label for label in answers if label not in declared]
+    rising = all(is_number(label) for label in declared) and list(declared) == sorted(declared)  # pyright: ignore
+    numbers = [label for label in (*declared, *extra) if not isinstance(label, str)]
+    if rising and len(numbers) == len(declared) + len(extra):
+        return tuple(sorted(numbers)) if keyed else _without_gaps(item, sorted(numbers))
+    if extra:
+        raise UnseenCategoryError(
+            f"item {item!r} holds {some(extra)}, but its declared categories are {some(declared, 8)}; add it "
+            "there in its place, or declare it in missing= or wrong=",
+            item=item,
+            label=extra[0],
+        )
+    return declared
+
+
+def _without_gaps(item: Hashable, numbers: list[int | float]) -> tuple[Label, ...]:
+    whole = all(isinstance(number, int) for number in numbers)
+    n_categories = int(numbers[-1] - numbers[0]) + 1 if whole else len(numbers)
+    if n_categories > MAX_CATEGORIES:
+        raise too_many(item, n_categories, numbers[0], numbers[-1])
+    return tuple(range(int(numbers[0]), int(numbers[-1]) + 1)) if whole else tuple(numbers)
+
+
+def too_many(item: Hashable, n_categories: int, first: Label, last: Label) -> TooManyCategoriesError:
+    """The error for a column that is hardly an item."""
+    return TooManyCategoriesError(
+        f"item {item!r} has {n_categories} categories from {shown(first)} to {shown(last)}, and there is room "
+        f"for {MAX_CATEGORIES}; declare a code for missing in missing=; keep a column that is no item out by "
+        "items= or by a name that starts with cov_",
+        item=item,
+        label=last,
+    )
+
+
+def _ordered_text(answers: Sequence[str]) -> tuple[str, ...]:
+    small = {answer.lower(): answer for answer in answers}
+    if answers and len(small) == len(answers):
+        for pair in _ORDERED_PAIRS:
+            if set(small) <= set(pair):
+                return tuple(small.get(label, _in_case_of(label, answers[0])) for label in pair)
+    return tuple(sorted(answers))
+
+
+def _in_case_of(label: str, example: str) -> str:
+    if example.isupper():
+        return label.upper()
+    return label.capitalize() if example[0].isupper() else label
+
+
+def is_known_order(categories: Sequence[Label]) -> bool:
+    """Whether words are a pair whose order is known, such as no and yes."""
+    return tuple(str(label).lower() for label in categories) in _ORDERED_PAIRS
+
+
+def _keyed(
+    item: Hashable, categories: tuple[Label, ...], answers: Sequence[Label], rule: ItemRule, seen: Sequence[Label]
+) -> ItemCoding:
+    if not categories:
+        categories = rule.key
+    if unknown := [label for label in rule.key if label not in categories]:
+        alike = [c for c in categories if str(c).lower() == str(unknown[0]).lower()]
+        hint = f"; did you mean {shown(alike[0])}?" if alike else ""
+        raise KeyCategoryError(
+            f"item {item!r} has the key {some(unknown)}, but its categories are {some(categories, 8)}{hint}; "
+            "correct the key, or name all options in categories= if nobody chose the right one"
+        )
+    categories += tuple(label for label in rule.wrong if label in seen and label not in categories)
+    observed = tuple(label in seen for label in categories)
+    key = rule.key[0] if len(rule.key) == 1 else rule.key
+    scores = tuple(int(label in rule.key) for label in categories)
+    return ItemCoding(categories, observed, scores, (0.0, 1.0), key)
+
+
+def _values(categories: tuple[Label, ...]) -> tuple[float, ...]:
+    if categories and all(is_number(label) for label in categories):
+        numbers = [float(label) for label in categories]
+        if numbers == sorted(numbers) or numbers == sorted(numbers, reverse=True):
+            return tuple(sorted(numbers))
+    return tuple(float(code) for code in range(len(categories)))
+
+
+def _is_whole_scale(coding: ItemCoding) -> bool:
+    return not coding.key and len(coding.categories) > 1 and all(isinstance(c, int) for c in coding.categories)
+
+
+def _scale_for(coding: ItemCoding, scales: Counter) -> tuple[Label, ...]:
+    for scale, _ in scales.most_common():
+        if set(coding.categories) <= set(scale):
+            return scale
+    return (0, 1) if set(coding.categories) <= {0, 1} and not scales else ()
+
+

@@ -1,0 +1,291 @@
+"""What stands in a table, before anything is said about what it means: local codes and their labels."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.sparse import coo_array
+
+from irtvi.errors import DuplicateResponsesError, UnparsableValueError
+from irtvi.responses.cells import MAX_CATEGORIES, MISSING, SPARSE_BELOW, Cells, DenseCells, SparseCells
+from irtvi.responses.coding import too_many
+from irtvi.responses.labels import BLANK, Label, NotALabelError, label_of
+
+_ROWS = 4096
+"""Rows that are converted at a time, so that a table of numbers needs little memory beside itself."""
+
+_FLAT = 50_000_000
+"""Items times labels up to which a plain table of their counts is affordable."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """Labels by person and item.
+
+    Parameters
+    ----------
+    person_ids, item_ids : the user's labels
+    cells : codes that count the labels of each item from 0; -1 where there is nothing
+    labels : the labels behind the codes, by item (some may not occur)
+    declared : categories that come with the data in their order, by item; empty where none do
+    row_of : position in the table of the first occurrence of an item's code
+    """
+
+    person_ids: pd.Index
+    item_ids: pd.Index
+    cells: Cells
+    labels: Sequence[tuple[Label, ...]]
+    declared: Sequence[tuple[Label, ...]]
+    row_of: Callable[[int, int], int]
+
+    def counts(self) -> np.ndarray:
+        """How often each label occurs, int [items, labels]."""
+        most = max((len(labels) for labels in self.labels), default=0)
+        return self.cells.counts(most).numpy() if most else np.zeros((len(self.item_ids), 0), np.int64)
+
+    def where(self, item: Hashable, label: Label) -> str:
+        """The place of the first occurrence of a label, for a message."""
+        column = self.item_ids.get_loc(item)
+        assert isinstance(column, int)
+        row = self.row_of(column, self.labels[column].index(label))
+        return f"first in row {row + 1}, column {item!r}"
+
+
+def observe_wide(frame: pd.DataFrame, person_ids: pd.Index, columns: np.ndarray, blank: np.ndarray) -> Observed:
+    """Labels of a table with a row for each person.
+
+    Parameters
+    ----------
+    frame : the table
+    person_ids : one for each row
+    columns : positions of the items
+    blank : bool for each item, whether an empty cell has the label `BLANK`
+    """
+    items = frame.columns[columns]
+    codes = None if blank.any() else _small_numbers(frame, columns)
+    if codes is not None:
+        top = int(codes.max(initial=0))
+        labels: list[tuple[Label, ...]] = [tuple(range(top + 1))] * len(columns)
+        declared: list[tuple[Label, ...]] = [()] * len(columns)
+    else:
+        codes = np.full((len(frame), len(columns)), MISSING, np.int8)
+        labels, declared = [], []
+        for j, column in enumerate(columns):
+            found, order, codes[:, j] = _column(frame.iloc[:, column], items[j])
+            if blank[j]:
+                found, codes[codes[:, j] < 0, j] = (*found, BLANK), len(found)
+            labels.append(found)
+            declared.append(order)
+
+    def row_of(item: int, code: int) -> int:
+        return int(np.argmax(codes[:, item] == code))
+
+    cells = DenseCells(torch.from_numpy(codes)).compact()
+    return Observed(person_ids, items, cells, labels, declared, row_of)
+
+
+def _small_numbers(frame: pd.DataFrame, columns: np.ndarray) -> np.ndarray | None:
+    """Codes of columns that hold whole numbers from 0 up only, or None: the fast way, block by block."""
+    by_type: dict[np.dtype, list[int]] = {}
+    for j, dtype in enumerate(frame.dtypes.iloc[columns]):
+        if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
+            return None
+        by_type.setdefault(dtype, []).append(j)
+    codes = np.empty((len(frame), len(columns)), np.int8)
+    for places in by_type.values():
+        position = columns[places]
+        together = bool((np.diff(position) == 1).all())
+        source = frame.iloc[:, position[0] : position[-1] + 1] if together else frame.iloc[:, position]
+        target = slice(places[0], places[-1] + 1) if len(places) == places[-1] - places[0] + 1 else places
+        whole = source.to_numpy() if len(source) <= _ROWS or _is_one_block(source) else None
+        for start in range(0, len(frame), _ROWS):
+            rows = slice(start, start + _ROWS)
+            block = source.iloc[rows].to_numpy() if whole is None else whole[rows]
+            small = small_codes(block)
+            if small is None:
+                return None
+            codes[rows, target] = small
+    return codes
+
+
+def _is_one_block(frame: pd.DataFrame) -> bool:
+    """Whether the table is one array, so that looking at all of it copies nothing."""
+    return np.shares_memory(frame.iloc[:1].to_numpy(), frame.iloc[:1].to_numpy())
+
+
+def small_codes(values: np.ndarray) -> np.ndarray | None:
+    """Numbers as int8 codes, NaN as -1; None unless all are whole numbers from 0 to 126."""
+    if values.dtype.kind == "b":
+        return values.view(np.int8)
+    if values.dtype.kind in "iu":
+        if values.size and (values.min() < 0 or values.max() >= MAX_CATEGORIES):
+            return None
+        return values.astype(np.int8)
+    with np.errstate(invalid="ignore"):
+        codes = values.astype(np.int8)
+        same = codes == values
+        if same.all() and codes.min(initial=0) >= 0 and codes.max(initial=0) < MAX_CATEGORIES:
+            return codes
+        nothing = np.isnan(values)
+        if not (same | nothing).all():
+            return None
+    codes[nothing] = 0
+    if codes.min(initial=0) < 0 or codes.max(initial=0) >= MAX_CATEGORIES:
+        return None
+    codes[nothing] = MISSING
+    return codes
+
+
+def _column(values: pd.Series, item: Hashable) -> tuple[tuple[Label, ...], tuple[Label, ...], np.ndarray]:
+    """Labels, declared order and local codes of one column of a wide table."""
+    labels, codes = factorize_labels(values, f"column {item!r}")
+    if len(labels) > MAX_CATEGORIES:
+        raise _too_many_labels(item, labels)
+    return labels, declared_order(values, labels), codes.astype(np.int8)
+
+
+def _too_many_labels(item: Hashable, labels: Sequence[Label]) -> Exception:
+    numbers = sorted(label for label in labels if not isinstance(label, str))
+    first, last = (numbers[0], numbers[-1]) if numbers else (labels[0], labels[-1])
+    return too_many(item, len(labels), first, last)
+
+
+def factorize_labels(values: pd.Series, where: str) -> tuple[tuple[Label, ...], np.ndarray]:
+    """The labels in a column and their positions, -1 where missing.
+
+    Raises
+    ------
+    UnparsableValueError
+        If a value is a date, a list or the like; ``where`` says in the message where.
+    """
+    try:
+        codes, uniques = pd.factorize(values)
+        seen = [label_of(value) for value in uniques.tolist()]
+    except (TypeError, NotALabelError):
+        raise _unparsable(values, where) from None
+    labels = tuple(dict.fromkeys(label for label in seen if label is not None))
+    if len(labels) == len(seen):
+        return labels, codes
+    place = {label: code for code, label in enumerate(labels)}
+    merged = np.array([*(MISSING if label is None else place[label] for label in seen), MISSING])
+    return labels, merged[codes]
+
+
+def _unparsable(values: pd.Series, where: str) -> UnparsableValueError:
+    for row, value in enumerate(values):
+        try:
+            label_of(value)
+        except NotALabelError:
+            return UnparsableValueError(
+                f"row {row + 1}, {where}: {value!r} is a {type(value).__name__} and no answer; keep the column "
+                "out by items=, or turn it into numbers or text"
+            )
+    return UnparsableValueError(f"{where} has type {values.dtype}, which holds no answers; keep it out by items=")
+
+
+def declared_order(values: pd.Series, labels: Sequence[Label]) -> tuple[Label, ...]:
+    """The categories of a categorical column; unordered numbers keep their own order."""
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        return ()
+    categories = [label_of(category) for category in values.cat.categories.tolist()]
+    order = tuple(dict.fromkeys(label for label in categories if label is not None))
+    numbers = all(not isinstance(label, str) for label in order)
+    return () if numbers and not values.cat.ordered else order
+
+
+def observe_long(
+    person: tuple[np.ndarray, pd.Index], item: tuple[np.ndarray, pd.Index], response: pd.Series, blank: np.ndarray
+) -> Observed:
+    """Labels of a table with a row for each answer, no person and item twice.
+
+    Parameters
+    ----------
+    person, item : position of each row's id, and the ids
+    response : the answers
+    blank : bool for each item, whether a row without a response has the label `BLANK`
+    """
+    (persons, person_ids), (items, item_ids) = person, item
+    labels, levels = _levels(response)
+    if blank.any():
+        empty = (levels < 0) & blank[items]
+        levels = np.where(empty, len(labels), levels)
+        labels = (*labels, BLANK)
+    by_item: list[tuple[Label, ...]] = [labels] * len(item_ids)
+    if len(labels) > MAX_CATEGORIES:
+        by_item, levels = _local_codes(item_ids, items, labels, levels)
+    codes = levels.astype(np.int8)
+    cells = _cells(persons, items, codes, len(person_ids), len(item_ids))
+    if cells is None:
+        raise _duplicates(persons, items, person_ids, item_ids)
+    order = declared_order(response, labels)
+    kept = [order] * len(item_ids)
+    if order and not response.cat.ordered:
+        present = [set(labels[k] for k in np.flatnonzero(row)) for row in cells.counts(len(labels)).numpy()]
+        kept = [tuple(label for label in order if label in some) for some in present]
+
+    def row_of(item: int, code: int) -> int:
+        return int(np.argmax((items == item) & (codes == code)))
+
+    return Observed(person_ids, item_ids, cells, by_item, kept, row_of)
+
+
+def _levels(response: pd.Series) -> tuple[tuple[Label, ...], np.ndarray]:
+    dtype = response.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        small = small_codes(response.to_numpy())
+        if small is not None:
+            return tuple(range(int(small.max(initial=0)) + 1)), small
+    return factorize_labels(response, f"column {response.name!r}")
+
+
+def _local_codes(
+    item_ids: pd.Index, items: np.ndarray, labels: tuple[Label, ...], levels: np.ndarray
+) -> tuple[list[tuple[Label, ...]], np.ndarray]:
+    """Codes that count each item's own labels, where all items together have too many."""
+    present = levels >= 0
+    flat = items[present].astype(np.int64) * len(labels) + levels[present]
+    used, inverse = np.unique(flat, return_inverse=True)
+    item_of, level_of = np.divmod(used, len(labels))
+    starts = np.searchsorted(item_of, np.arange(len(item_ids) + 1))
+    by_item = [tuple(labels[k] for k in level_of[a:b]) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    for item, own in zip(item_ids, by_item, strict=True):
+        if len(own) > MAX_CATEGORIES:
+            raise _too_many_labels(item, own)
+    codes = np.full(len(levels), MISSING, np.int64)
+    codes[present] = np.arange(len(used))[inverse] - starts[item_of[inverse]]
+    return by_item, codes
+
+
+def _cells(persons: np.ndarray, items: np.ndarray, codes: np.ndarray, n_persons: int, n_items: int) -> Cells | None:
+    """Cells from rows in any order, or None if two rows have the same person and item."""
+    if len(codes) >= SPARSE_BELOW * n_persons * n_items:
+        flat = persons.astype(np.int64) * n_items + items
+        taken = np.zeros(n_persons * n_items, bool)
+        taken[flat] = True
+        if np.count_nonzero(taken) < len(codes):
+            return None
+        dense = np.full((n_persons, n_items), MISSING, np.int8)
+        dense.reshape(-1)[flat] = codes
+        return DenseCells(torch.from_numpy(dense)).compact()
+    rows = coo_array((codes, (persons, items)), shape=(n_persons, n_items)).tocsr()
+    if rows.nnz < len(codes):
+        return None
+    offsets = torch.from_numpy(rows.indptr.astype(np.int64))
+    cells = SparseCells(
+        offsets, torch.from_numpy(rows.indices.astype(np.int32)), torch.from_numpy(rows.data), n_items
+    )
+    return cells.without_missing()
+
+
+def _duplicates(persons: np.ndarray, items: np.ndarray, person_ids: pd.Index, item_ids: pd.Index) -> Exception:
+    rows = pd.DataFrame({"person": persons, "item": items})
+    again = np.flatnonzero(rows.duplicated(keep="first").to_numpy())
+    first = [
+        f"row {row + 1} ({person_ids[persons[row]]!r}, {item_ids[items[row]]!r})" for row in again[:5].tolist()
+    ]
+    return DuplicateResponsesError(
+        f"{len(again)} rows repeat a person and item: {', '.join(first)}{' ...' if len(again) > 5 else ''}; keep "
+        "one answer to each item, or name in wave= the column that tells the occasions apart"
+    )

@@ -1,0 +1,252 @@
+"""From a table or file to Responses."""
+
+import warnings
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from irtvi.errors import ConflictingOptionsError, DataError, OneItemError, UnknownItemError
+from irtvi.responses.cells import Cells
+from irtvi.responses.checks import check
+from irtvi.responses.coding import Coding, code_items, lookup_of
+from irtvi.responses.files import load_table
+from irtvi.responses.labels import BLANK, Label, shown, some
+from irtvi.responses.layout import Roles, find_roles
+from irtvi.responses.observed import Observed, observe_long, observe_wide
+from irtvi.responses.people import (
+    People,
+    check_one_kind,
+    covariates_of,
+    people_of_answers,
+    people_of_rows,
+    positions,
+    weights_of,
+)
+from irtvi.responses.responses import Responses
+from irtvi.responses.settings import (
+    ReadSettings,
+    categories_option,
+    key_option,
+    labels_option,
+    reverse_option,
+)
+
+
+def read(
+    source: object,
+    *,
+    layout: str | None = None,
+    id: Hashable | None = None,
+    item: Hashable | None = None,
+    response: Hashable | None = None,
+    items: Sequence[Hashable] | None = None,
+    wave: Hashable | None = None,
+    key: object = None,
+    reverse: object = None,
+    missing: object = None,
+    wrong: object = None,
+    categories: object = None,
+    weights: object = None,
+    survey_weights: object = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    sheet: str | int | None = None,
+) -> Responses:
+    """Read a table of answers.
+
+    A wide table has a row for each person and a column for each item; a long one has a row for each answer,
+    with the columns ``id``, ``item`` and ``resp``. Columns that start with ``cov_`` are set aside as
+    covariates. What is not said is detected, and `Responses.summary` says what was.
+
+    ``key``, ``reverse``, ``missing``, ``wrong`` and ``categories`` take one value for all items, or a dict by
+    item. Values are compared by meaning: 1, 1.0, True and "1" are the same.
+
+    Parameters
+    ----------
+    source : DataFrame, 2-d array, path or binary file
+        Files: .csv, .tsv, .txt (also .gz), .parquet, .xlsx.
+    layout : "wide", "long" or None
+    id : column of person ids; False numbers the rows of a wide table
+    item, response : columns of a long table
+    items : which items to read, in this order
+    wave : column of occasions; each person on each occasion becomes a row of its own, called ``id:wave``
+    key : right answers; the chosen options are kept beside the scores
+    reverse : items to reverse (True for all, or their names)
+    missing : values that stand for missing; empty cells always do
+    wrong : values that are scored as wrong, that is in the lowest category; "blank" means empty cells of a wide
+        table, or rows of a long one that have no response (absent rows are never wrong)
+    categories : all categories in their order, also those that nobody chose
+    weights : frequencies, how many persons a row stands for: a column, an array, or a Series by person
+    survey_weights : how much of the population each person stands for
+    delimiter, decimal, encoding : of a text file, where the detected ones are wrong
+    sheet : of a workbook, by name or position; by default the first
+
+    Returns
+    -------
+    Responses
+        All persons and items of the table; nothing is dropped.
+
+    Raises
+    ------
+    irtvi.errors.DataError
+        One of its kinds, with what was wrong, where, and what to do.
+
+    Warns
+    -----
+    irtvi.errors.IrtviWarning
+        One of its kinds, where fitting can go on.
+    """
+    check_one_kind(weights, survey_weights)
+    frame, notes = load_table(source, delimiter, decimal, encoding, sheet, () if id is None else (id,))
+    settings = ReadSettings(
+        layout=layout,
+        id=None if id is False else id,
+        item=item,
+        response=response,
+        items=None if items is None else _names(items),
+        wave=wave,
+        weights=_column_name(weights, frame),
+        survey_weights=_column_name(survey_weights, frame),
+        key=key_option(key),
+        reverse=reverse_option(reverse),
+        missing=labels_option("missing", missing),
+        wrong=labels_option("wrong", wrong),
+        categories=categories_option(categories),
+    )
+    if id is False:
+        frame = frame.reset_index(drop=True)
+    roles = find_roles(frame, settings, number_rows=id is False)
+    people, observed, said = observe(frame, roles, settings)
+    if observed.cells.n_items < 2:
+        raise OneItemError(
+            f"the only item is {observed.item_ids[0]!r}; ability needs two items at least. "
+            f"The columns are {some(map(str, frame.columns), 12)}: is the delimiter or items= right?"
+        )
+    settings.check_items(observed.item_ids)
+    kept = _settings_as_read(settings, roles)
+    counts = observed.counts()
+    occurs = counts > 0
+    with located(observed):
+        seen = [tuple(label for label, o in zip(own, row, strict=False) if o)
+                for own, row in zip(observed.labels, occurs, strict=True)]  # fmt: skip
+        coding = Coding(observed.item_ids, code_items(observed.item_ids, seen, observed.declared, kept), kept)
+        cells = coded(observed, occurs, coding)
+    covariates, varying = covariates_of(frame, roles, people)
+    responses = Responses(
+        people.ids,
+        cells,
+        coding,
+        covariates,
+        weights_of("weights", None if settings.weights is not None else weights, settings.weights, frame, people),
+        weights_of(
+            "survey_weights",
+            None if settings.survey_weights is not None else survey_weights,
+            settings.survey_weights,
+            frame,
+            people,
+        ),
+        roles.layout,
+        (*notes, *roles.notes, *said, *varying, *_declared_notes(observed, coding, counts)),
+    )
+    for finding in check(responses):
+        if finding.warning is not None:
+            warnings.warn(finding.text, finding.warning, stacklevel=2)
+    return responses
+
+
+def observe(
+    frame: pd.DataFrame, roles: Roles, settings: ReadSettings
+) -> tuple[People, Observed, list[str]]:
+    """Persons and labels of a table whose columns are known, and what there is to say."""
+    if roles.layout == "wide":
+        people = people_of_rows(frame, roles)
+        columns = frame.columns.get_indexer(pd.Index(roles.items))
+        blank = _blank_is_wrong(settings, roles.items)
+        return people, observe_wide(frame, people.ids, columns, blank), []
+    people = people_of_answers(frame, roles)
+    places, item_ids = positions(frame[roles.item])
+    persons, response, said = people.of_row, frame[roles.response], []
+    if roles.items:
+        chosen = pd.Index(roles.items, name=item_ids.name)
+        if unknown := [item for item in chosen if item not in item_ids]:
+            raise UnknownItemError(f"items= names {some(unknown)}, which column {roles.item!r} does not hold")
+        places = chosen.get_indexer(item_ids).astype(np.int32)[places]
+        kept = places >= 0
+        said.append(f"{int((~kept).sum())} rows belong to items that are not in items=.")
+        places, persons, response, item_ids = places[kept], persons[kept], response[kept], chosen
+    blank = _blank_is_wrong(settings, item_ids)
+    return people, observe_long((persons, people.ids), (places, item_ids), response, blank), said
+
+
+def coded(observed: Observed, occurs: np.ndarray, coding: Coding) -> Cells:
+    """Raw codes of the coding's categories in place of the codes of what was observed.
+
+    The coding's items are the observed ones, in their order.
+    """
+    lookup = np.full(occurs.shape, -1, np.int8)
+    memo: dict[tuple, list[int]] = {}
+    for place, (item, own) in enumerate(zip(coding.item_ids, coding.codings, strict=True)):
+        labels, rule = observed.labels[place], coding.rules[place]
+        row = occurs[place, : len(labels)]
+        task = (labels, row.tobytes(), own, rule)
+        if task not in memo:
+            memo[task] = lookup_of(item, labels, row.tolist(), own, rule)
+        lookup[place, : len(labels)] = memo[task]
+    if ((lookup == np.arange(occurs.shape[1])) | ~occurs).all():
+        return observed.cells
+    return observed.cells.recode(torch.from_numpy(lookup)).compact()
+
+
+@contextmanager
+def located(observed: Observed) -> Iterator[None]:
+    """Add to an error about a value where it stands first."""
+    try:
+        yield
+    except DataError as error:
+        if error.label is None:
+            raise
+        place = observed.where(error.item, error.label)
+        raise type(error)(f"{error} ({place})", item=error.item, label=error.label) from None
+
+
+def _names(items: Sequence[Hashable]) -> tuple[Hashable, ...]:
+    if isinstance(items, str):
+        raise ConflictingOptionsError(f"items={items!r} is one text; give a list of item names")
+    names = tuple(items)
+    if len(set(names)) < len(names):
+        raise ConflictingOptionsError(f"items= names {some(i for i in set(names) if names.count(i) > 1)} twice")
+    return names
+
+
+def _column_name(weights: object, frame: pd.DataFrame) -> Hashable | None:
+    named = isinstance(weights, str) or (isinstance(weights, Hashable) and weights in frame.columns)
+    return weights if named and weights is not None else None  # pyright: ignore[reportReturnType]
+
+
+def _blank_is_wrong(settings: ReadSettings, items: Sequence[Hashable] | pd.Index) -> np.ndarray:
+    return np.array([BLANK in settings.wrong[item] for item in items], dtype=bool)
+
+
+def _settings_as_read(settings: ReadSettings, roles: Roles) -> ReadSettings:
+    """The settings with what was detected, so that new data are read alike."""
+    return replace(settings, layout=roles.layout, id=roles.id, item=roles.item, response=roles.response)
+
+
+def _declared_notes(observed: Observed, coding: Coding, counts: np.ndarray) -> list[str]:
+    """How many answers were read as missing or as wrong because the user said so, and what nobody chose."""
+    missing: Counter[Label] = Counter()
+    wrong: Counter[Label] = Counter()
+    for place, rule in enumerate(coding.rules):
+        for declared, total in ((rule.missing, missing), (rule.wrong, wrong)):
+            for label in declared:
+                labels = observed.labels[place]
+                total[label] += int(counts[place, labels.index(label)]) if label in labels else 0
+    notes = [f"{shown(label)} was read as missing ({n} answers)." for label, n in missing.items()]
+    notes += [f"{shown(label)} was scored as wrong ({n} answers)." for label, n in wrong.items()]
+    return notes

@@ -1,0 +1,161 @@
+"""The options of `irtvi.read`, checked and in one form, so that new data can be coded by them again."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Generic, TypeVar
+
+import pandas as pd
+
+from irtvi.errors import ConflictingOptionsError, UnknownItemError
+from irtvi.responses.labels import Label, labels_of, some
+
+T = TypeVar("T")
+Labels = tuple[Label, ...]
+
+
+@dataclass(frozen=True)
+class ByItem(Generic[T]):
+    """One value for all items, or a value for some of them.
+
+    Parameters
+    ----------
+    default : value for the items that are not named
+    named : values by item
+    """
+
+    default: T
+    named: Mapping[Hashable, T] = field(default_factory=dict)
+
+    def __getitem__(self, item: Hashable) -> T:
+        return self.named.get(item, self.default)
+
+    def state(self) -> dict:
+        """Plain lists and dicts."""
+        return {"default": self.default, "named": [[item, value] for item, value in self.named.items()]}
+
+
+@dataclass(frozen=True)
+class ItemRule:
+    """What the user declared about one item."""
+
+    key: Labels
+    reverse: bool
+    missing: Labels
+    wrong: Labels
+    categories: Labels
+
+
+@dataclass(frozen=True)
+class ReadSettings:
+    """How a table becomes responses: which columns, and what values mean.
+
+    ``layout`` to ``wave`` and the two weights name columns (None: detected, or none); ``key``, ``reverse``,
+    ``missing``, ``wrong`` and ``categories`` hold labels by item.
+    """
+
+    layout: str | None = None
+    id: Hashable | None = None
+    item: Hashable | None = None
+    response: Hashable | None = None
+    items: tuple[Hashable, ...] | None = None
+    wave: Hashable | None = None
+    weights: Hashable | None = None
+    survey_weights: Hashable | None = None
+    key: ByItem[Labels] = ByItem(())
+    reverse: ByItem[bool] = ByItem(False)
+    missing: ByItem[Labels] = ByItem(())
+    wrong: ByItem[Labels] = ByItem(())
+    categories: ByItem[Labels] = ByItem(())
+
+    def rule(self, item: Hashable) -> ItemRule:
+        """What holds for one item.
+
+        Raises
+        ------
+        ConflictingOptionsError
+            If a value is declared both missing and wrong, or an item has a key and is reversed.
+        """
+        rule = ItemRule(*(getattr(self, name)[item] for name in _RULES))
+        if both := [label for label in rule.missing if label in rule.wrong]:
+            raise ConflictingOptionsError(
+                f"item {item!r}: {some(both)} is declared in missing= and in wrong=; keep one of the two"
+            )
+        if rule.key and rule.reverse:
+            raise ConflictingOptionsError(
+                f"item {item!r} has a key and is in reverse=; an answer that is scored by a key has no direction"
+            )
+        return rule
+
+    def check_items(self, known: pd.Index) -> None:
+        """Refuse options that name an item that is not there."""
+        for name in _RULES:
+            if unknown := [item for item in getattr(self, name).named if item not in known]:
+                raise UnknownItemError(
+                    f"{name}= names {some(unknown)}, but the items are {some(known)}; "
+                    "give the names as they stand in the table"
+                )
+
+    def state(self) -> dict:
+        """Plain lists, dicts, numbers and texts."""
+        plain = {name.name: getattr(self, name.name) for name in fields(self)}
+        return {k: v.state() if isinstance(v, ByItem) else v for k, v in plain.items()}
+
+    @classmethod
+    def from_state(cls, state: Mapping) -> "ReadSettings":
+        """The settings that `state` described."""
+        plain = dict(state)
+        for name in _RULES:
+            freeze = bool if name == "reverse" else tuple
+            by_item = plain[name]
+            plain[name] = ByItem(
+                freeze(by_item["default"]), {item: freeze(value) for item, value in by_item["named"]}
+            )
+        if plain["items"] is not None:
+            plain["items"] = tuple(plain["items"])
+        return cls(**plain)
+
+
+_RULES = tuple(ItemRule.__dataclass_fields__)
+
+
+def labels_option(name: str, given: object) -> ByItem[Labels]:
+    """``missing=`` or ``wrong=``: a value or several, or a dict of them by item."""
+    if given is None:
+        return ByItem(())
+    if isinstance(given, Mapping | pd.Series):
+        return ByItem((), {item: labels_of(value) for item, value in dict(given).items()})
+    return ByItem(labels_of(given))
+
+
+def categories_option(given: object) -> ByItem[Labels]:
+    """``categories=``: categories in their order, or a dict of them by item."""
+    if given is None:
+        return ByItem(())
+    by_item = isinstance(given, Mapping | pd.Series)
+    for value in dict(given).values() if by_item else [given]:  # pyright: ignore
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            raise ConflictingOptionsError(
+                f"categories={value!r} is no list; give all categories in their order, such as [1, 2, 3, 4]"
+            )
+    return labels_option("categories", given)
+
+
+def key_option(given: object) -> ByItem[Labels]:
+    """``key=``: the right answer of all items, or a dict by item of a right answer or several."""
+    if given is not None and not isinstance(given, str | Mapping | pd.Series) and isinstance(given, Iterable):
+        raise ConflictingOptionsError(
+            f"key={some(given)} is a list; name the items: key=dict(zip(items, answers))"
+        )
+    return labels_option("key", given)
+
+
+def reverse_option(given: object) -> ByItem[bool]:
+    """``reverse=``: True for all items, the items' names, or a dict of True and False by item."""
+    if given is None or isinstance(given, bool):
+        return ByItem(bool(given))
+    if isinstance(given, Mapping | pd.Series):
+        return ByItem(False, {item: bool(value) for item, value in dict(given).items()})
+    names = [given] if isinstance(given, str | int) else list(given)  # pyright: ignore
+    return ByItem(False, dict.fromkeys(names, True))
+
+
