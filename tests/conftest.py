@@ -35,6 +35,11 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(20_261)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # Not in pyproject.toml: pytest would import irtvi for it before the hook above is in place.
+    config.addinivalue_line("filterwarnings", "error::irtvi.errors.IrtviWarning")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Start no slow test after the moment in IRTVI_START_SLOW_UNTIL (seconds since 1970)."""
     until = os.environ.get("IRTVI_START_SLOW_UNTIL")
