@@ -73,6 +73,12 @@ class MarginalPosterior:
             passed=passed,
         )
 
+    def noise(self, objective: float) -> float:
+        """Rounding error of the objective; a search that asks for less rejects good steps."""
+        if self.dtype is torch.float64:
+            return 1e-10 * abs(objective) + 1e-7
+        return 3e-7 * abs(objective) + 0.02
+
     def missing_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> Missing:
         """Missing information from a sample of persons spread evenly over ability, scaled to all."""
         return self.missing(free, evaluation.passed, self.sample_size, ROUGH)

@@ -32,6 +32,8 @@ LARGEST_STEP = 1.0
 MEMORY = 12
 FAR = 2.0
 """Steps of more than so many standard errors ask for a fresh curvature."""
+SHORTENINGS, MOST_REJECTIONS, CAUTION = 4, 10, 5
+"""Rejected steps before an EM step is tried, before the search gives up, and EM steps made after one."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ class Problem(Protocol):
 
     def missing_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> Missing:
         """Missing information from a sample of persons, scaled to all."""
+        ...
+
+    def noise(self, objective: float) -> float:
+        """How far two evaluations of the same point may differ by rounding."""
         ...
 
 
@@ -147,6 +153,9 @@ def curvature_of(
             inverses.append(torch.cholesky_inverse(factor))
         return BlockCurvature(inverses, [p.index for p in model.parts], model.n_free)
     matrix = full_matrix(model, information, prior_curvature)
+    common = model.log_prior.common()
+    if common is not None:
+        matrix = matrix - common @ common.T
     diagonal = matrix.diagonal()
     diagonal += scale * (1.0 + diagonal)
     if missing is not None:
@@ -176,57 +185,94 @@ def maximise(
     watch : Watcher
     missing : Missing, optional
         Missing information to begin with (from a search on a sample, scaled up).
+
+    Notes
+    -----
+    A step that lowers the objective is shortened; if that does not help, the next one is a step of the EM
+    algorithm from the last good point, which cannot lower it unless it is too long.
     """
-    model = problem.model
-    free = start
-    previous: tuple[Tensor, Tensor] | None = None
-    best = -torch.inf
-    rejections = 0
-    curvature: Curvature | None = None
-    history = _History()
-    fresh = missing is not None
-    step_se = torch.inf
-    far = True
-    evaluation = None
-    n_passes = 0
-    for n_passes in range(1, max_passes + 1):
-        evaluation = problem.evaluate(free)
-        slack = 3e-7 * abs(best) + 0.02 if best > -torch.inf else 0.0
-        if evaluation.objective < best - slack and previous is not None and rejections < 8:
-            rejections += 1
-            origin, step = previous
-            step = 0.3 * step
-            previous = (origin, step)
-            free = origin + step
-            continue
-        if previous is not None and curvature is not None:
-            history.add(previous[1], last_gradient - evaluation.gradient, curvature)  # noqa: F821
-        best = max(best, evaluation.objective) if rejections == 0 else evaluation.objective
-        rejections = 0
-        gradient = evaluation.gradient
-        if curvature is None or far or step_se > FAR:
-            if n_passes == 1 and not fresh:
-                curvature = curvature_of(model, evaluation.information, evaluation.prior_curvature, None)
-                assert curvature is not None
-            else:
-                if not fresh:
-                    missing = problem.missing_information(free, evaluation)
-                curvature, far = _sane(model, evaluation, missing)
-                fresh = False
-            history = _History()
-        step = history.solve(gradient, curvature)
-        scale = _complete_scale(model, evaluation)
-        step_se = float((step.abs() * scale).max()) if len(step) else 0.0
-        watch(free, evaluation, step_se)
-        if step_se < tolerance and missing is not None or not len(step):
-            return Maximum(free, evaluation, step_se, True, n_passes, missing)
-        if n_passes == max_passes:
+    climb = _Climb(problem, start, problem.evaluate(start), missing)
+    n_passes = 1
+    while True:
+        step_se = climb.plan()
+        watch(climb.free, climb.evaluation, step_se)
+        settled = step_se < tolerance and climb.informed
+        if settled or n_passes >= max_passes:
             break
-        step = step.clamp(-LARGEST_STEP, LARGEST_STEP)
-        previous, last_gradient = (free, step), gradient
-        free = free + step
-    assert evaluation is not None
-    return Maximum(free, evaluation, step_se, False, n_passes, missing)
+        tries = climb.advance(max_passes - n_passes)
+        n_passes += abs(tries)
+        if tries <= 0:
+            break
+    return Maximum(climb.free, climb.evaluation, step_se, settled, n_passes, climb.missing)
+
+
+class _Climb:
+    """The last good point, the curvature there, and the next step."""
+
+    def __init__(self, problem: Problem, free: Tensor, evaluation: Evaluation, missing: Missing | None) -> None:
+        self.problem, self.free, self.evaluation, self.missing = problem, free, evaluation, missing
+        self.best = evaluation.objective
+        self.curvature: Curvature | None = None
+        self.history = _History()
+        self.step = torch.zeros_like(free)
+        self.step_se = torch.inf
+        self.far = True
+        self.given = missing is not None
+        self.cautious = 0
+
+    @property
+    def informed(self) -> bool:
+        """Whether the curvature knows of the missing information, so that a short step means little is left."""
+        return self.missing is not None or not len(self.free)
+
+    def plan(self) -> float:
+        """Decide the next step; its largest component in complete-data standard errors."""
+        if not len(self.free):
+            return 0.0
+        model, evaluation = self.problem.model, self.evaluation
+        if self.cautious or (self.curvature is None and not self.given):
+            self.curvature = self._complete()
+        elif self.curvature is None or self.far or self.step_se > FAR:
+            if not self.given:
+                self.missing = self.problem.missing_information(self.free, evaluation)
+            self.given = False
+            self.curvature, self.far = _sane(model, evaluation, self.missing)
+            self.history = _History()
+        self.step = self.history.solve(evaluation.gradient, self.curvature)
+        self.step_se = float((self.step.abs() * _complete_scale(model, evaluation)).max())
+        if self.cautious:
+            self.cautious -= 1
+            self.far = True
+            return max(self.step_se, FAR)
+        return self.step_se
+
+    def _complete(self) -> Curvature:
+        self.history = _History()
+        curvature = curvature_of(self.problem.model, self.evaluation.information, self.evaluation.prior_curvature, None)
+        assert curvature is not None
+        return curvature
+
+    def advance(self, most: int) -> int:
+        """Take the step, shortened as far as needed; the number of passes, not positive if nothing helped."""
+        step = self.step.clamp(-LARGEST_STEP, LARGEST_STEP)
+        assert self.curvature is not None
+        for tries in range(1, most + 1):
+            candidate = self.free + step
+            evaluation = self.problem.evaluate(candidate)
+            if evaluation.objective >= self.best - self.problem.noise(self.best):
+                self.history.add(step, self.evaluation.gradient - evaluation.gradient, self.curvature)
+                self.free, self.evaluation = candidate, evaluation
+                self.best = max(self.best, evaluation.objective)
+                return tries
+            if tries == MOST_REJECTIONS:
+                return -tries
+            if tries == SHORTENINGS:
+                self.cautious = CAUTION
+                self.curvature = self._complete()
+                step = self.curvature.solve(self.evaluation.gradient).clamp(-LARGEST_STEP, LARGEST_STEP)
+            else:
+                step = 0.3 * step
+        return -most
 
 
 def _sane(model: Model, evaluation: Evaluation, missing: Missing | None) -> tuple[Curvature, bool]:

@@ -25,6 +25,8 @@ SAMPLE_TOLERANCE = 0.3
 SAMPLE_PASSES = 40
 ROUND = 40
 """Passes after which parameters that run away or approach a boundary are looked for."""
+SMALL = 300_000
+"""Persons x columns up to which a search runs in float64: it costs nothing there."""
 NEAR_BOUNDARY = 4.0
 """An asymptote this far out on the logit, without a prior and still moving outward, is tried at its boundary."""
 RUNAWAY = 60.0
@@ -95,19 +97,33 @@ def search(
         try:
             state.free = start_values(model, data.cells, answers, sample)
             if len(sample) < len(persons):
-                problem = MarginalPosterior(
-                    model, data, sample, placing(answers, sample), generator, progress.cancelled
-                )
+                problem = _problem(model, data, sample, answers, placing, generator, progress)
                 _climb(state, problem, "sample", SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
                 state.missing = _scaled(state.missing, _total(data, persons) / _total(data, sample))
                 state.converged = False
-            problem = MarginalPosterior(model, data, persons, placing(answers, persons), generator, progress.cancelled)
+            problem = _problem(model, data, persons, answers, placing, generator, progress)
             _everyone(state, problem, tolerance, max_passes, progress)
         except KeyboardInterrupt:
             state.stopped = True
     else:
         state.converged = True
     return _finish(state, data, answers, placing, everyone, persons, generator, progress, tolerance, max_passes)
+
+
+def _problem(
+    model: Model,
+    data: Data,
+    persons: Tensor,
+    answers: Answers,
+    placing: PlacingFactory,
+    generator: torch.Generator,
+    progress: Progress,
+) -> MarginalPosterior:
+    small = len(persons) * len(answers.columns) <= SMALL
+    return MarginalPosterior(
+        model, data, persons, placing(answers, persons), generator, progress.cancelled,
+        dtype=torch.float64 if small else torch.float32,
+    )  # fmt: skip
 
 
 def _total(data: Data, persons: Tensor) -> float:

@@ -1,0 +1,25 @@
+"""Bayesian item response theory: from a table of answers to abilities, items and how sure one can be."""
+
+from irtvi import errors
+from irtvi.fit import fit
+from irtvi.inference.engines import Quadrature
+from irtvi.inference.engines.engine import Progress
+from irtvi.models import priors
+from irtvi.responses.holdout import holdout
+from irtvi.responses.read import read
+from irtvi.responses.responses import Responses
+from irtvi.responses.samples import load_data
+from irtvi.results.result import Result
+
+__all__ = [
+    "Progress",
+    "Quadrature",
+    "Responses",
+    "Result",
+    "errors",
+    "fit",
+    "holdout",
+    "load_data",
+    "priors",
+    "read",
+]

@@ -1,0 +1,189 @@
+"""The one entry point: data in, result out."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+
+from irtvi.errors import SpecificationError
+from irtvi.inference.engines import ENGINES, Engine
+from irtvi.inference.engines.engine import Data, Progress
+from irtvi.inference.item_posterior import FullCurvature, person_scores
+from irtvi.inference.posterior import Posterior, Step
+from irtvi.models.specification import ModelChoice, PopulationChoice, PriorChoice, Specification, build
+from irtvi.responses.read import read
+from irtvi.responses.responses import Responses
+from irtvi.results.result import Result, engine_data
+
+AUTO_ENGINE = "quadrature"
+
+
+def fit(
+    data: Any,
+    model: ModelChoice = "auto",
+    *,
+    population: PopulationChoice = None,
+    priors: PriorChoice = "default",
+    fixed: pd.DataFrame | None = None,
+    engine: str | Engine = "auto",
+    seed: int = 0,
+    device: str = "auto",
+    progress: Callable[[Step], None] | Progress | Literal["bar"] | None = None,
+) -> Result:
+    """Fit an item response model.
+
+    Parameters
+    ----------
+    data : Responses, DataFrame or path
+        What is not yet :class:`Responses` is read with the defaults of :func:`irtvi.read`.
+    model : str, ItemModel or mapping by item
+        A name of ``irtvi.models.items.ITEM_MODELS``, an item model of your own, or one for each item;
+        ``"auto"`` chooses by the number of categories.
+    population : "standard", "free" or {"mean": .., "sd": ..}, optional
+        Distribution of ability. Default: N(0, 1); free mean and sd where some items are anchored
+        (all their parameters in ``fixed``) and others are not; the Rasch model frees the sd.
+    priors : "default", None or mapping
+        Keys are parameter names or (item, parameter name), values one of ``irtvi.priors`` or None.
+        ``priors=None`` is maximum likelihood.
+    fixed : DataFrame, optional
+        Parameters to hold: items as rows, parameters as columns as in ``result.items``; NaN is free.
+    engine : "auto", a name of ENGINES, or an engine's settings
+    seed : int
+        Same data, same seed, same device: same numbers.
+    device : "auto", "cpu" or "cuda"
+    progress : callable, Progress or "bar", optional
+        Called with every step of the search; ``irtvi.Progress`` also carries a cancel flag;
+        ``"bar"`` shows one on the terminal.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    irtvi.errors.DataError
+        The data cannot be read or do not suit the model.
+    irtvi.errors.SpecificationError
+        The request makes no sense.
+
+    Notes
+    -----
+    The point estimate of the items maximises log marginal likelihood plus log prior. Ctrl-C, or the cancel
+    flag, ends the search; the result then holds the best state so far and says so.
+    """
+    responses = data if isinstance(data, Responses) else read(data)
+    chosen = _engine(engine)
+    built = build(Specification(model, priors, fixed, population), responses)
+    place = _device(device)
+    tensors = engine_data(responses, built.item_models, place)
+    generator = torch.Generator().manual_seed(seed)
+    with _listening(progress) as listener:
+        posterior = chosen.fit(built.model.to(place), tensors, generator, listener)
+    if responses.survey_weights is not None:
+        posterior = _sandwich(posterior, tensors)
+    return Result(
+        model_name=_model_name(model, built.item_models),
+        engine=chosen.name,
+        posterior=posterior,
+        coding=responses.coding,
+        item_models=built.item_models,
+        n_parameters=built.n_parameters,
+        priors=priors if isinstance(priors, str) else "none" if priors is None else "custom",
+        weighting=_weighting(responses),
+        n_persons=_n_persons(responses),
+        notes=(*responses.notes, *built.notes),
+        item_status=built.item_status,
+        settings={"seed": seed, "device": str(place), "engine": asdict(chosen), "version": _version()},  # type: ignore[call-overload]
+        responses=responses,
+    )
+
+
+def _engine(choice: str | Engine) -> Engine:
+    if isinstance(choice, Engine):
+        return choice
+    name = AUTO_ENGINE if choice == "auto" else choice
+    if name not in ENGINES:
+        raise SpecificationError(f"There is no engine {choice!r}; the engines are auto, {', '.join(ENGINES)}.")
+    return ENGINES[name]()
+
+
+def _device(choice: str) -> torch.device:
+    if choice == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(choice)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise SpecificationError("device='cuda' was asked for, but torch sees no CUDA device; use device='cpu'.")
+    return device
+
+
+def _model_name(choice: ModelChoice, item_models: tuple) -> str:
+    names = dict.fromkeys(m.name for m in item_models)
+    return " + ".join(names)
+
+
+def _weighting(responses: Responses) -> Literal["none", "frequencies", "survey"]:
+    if responses.survey_weights is not None:
+        return "survey"
+    return "none" if responses.weights is None else "frequencies"
+
+
+def _n_persons(responses: Responses) -> float:
+    answered = responses.answered() > 0
+    weights = responses.person_weights().numpy()
+    return float(weights[answered].sum())
+
+
+def _version() -> str:
+    try:
+        return version("irtvi")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _sandwich(posterior: Posterior, data: Data) -> Posterior:
+    """Replace the curvature by the inverse of the sandwich covariance (White 1982) for survey weights."""
+    if not isinstance(posterior.curvature, FullCurvature):
+        return posterior
+    assert data.weights is not None
+    n_free = posterior.model.n_free
+    meat = torch.zeros(n_free, n_free, dtype=torch.float64, device=posterior.device)
+    persons = torch.nonzero(data.cells.n_answered().to(posterior.device) > 0)[:, 0]
+    for part in persons.split(20_000):
+        rows = person_scores(
+            posterior.model, data.cells, posterior.free, part,
+            posterior.persons.mean[part], posterior.persons.sd[part], data.groups[part],
+        )  # fmt: skip
+        rows = rows * data.weights[part, None]
+        meat += rows.T @ rows
+    bread = posterior.curvature.covariance()
+    precision = torch.linalg.inv(bread @ meat @ bread)
+    factor, info = torch.linalg.cholesky_ex((precision + precision.T) / 2)
+    return replace(posterior, curvature=FullCurvature(factor) if int(info) == 0 else None)
+
+
+class _listening:
+    """Gives an engine the progress object that the user asked for, and closes a bar afterwards."""
+
+    def __init__(self, progress: Callable[[Step], None] | Progress | Literal["bar"] | None) -> None:
+        self.progress = progress
+        self._bar = None
+
+    def __enter__(self) -> Progress:
+        if isinstance(self.progress, Progress):
+            return self.progress
+        if callable(self.progress):
+            return Progress(listener=self.progress)
+        if self.progress == "bar" and sys.stderr.isatty():
+            from irtvi.progress_bar import Bar
+
+            self._bar = Bar()
+            return Progress(listener=self._bar)
+        return Progress()
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,1 @@
+"""Expected answers and predictions of held-out cells, averaged over posteriors of ability."""

@@ -1,0 +1,460 @@
+"""A fitted model and everything that can be asked of it; tables under the user's own ids."""
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import norm
+
+from irtvi.errors import IrtviError, ResponsesNeededError, SpecificationError
+from irtvi.inference.engines.engine import Data
+from irtvi.inference.item_posterior import FullCurvature
+from irtvi.inference.posterior import Posterior
+from irtvi.models.items.item_model import ItemModel
+from irtvi.models.model import Model
+from irtvi.responses.coding import Coding
+from irtvi.responses.responses import Responses
+from irtvi.results import curves, prediction, scores, state
+from irtvi.results.item_statistics import ItemStatistics, item_statistics
+from irtvi.results.tables import free_parameter_names, parameter_table, population_table
+
+ScoringMethod = Literal["eap", "map", "ml", "wle", "jeffreys", "eap_sum"]
+LEVEL = 0.95
+SCALE_NOTE = "Ability scale: logistic metric (D = 1)."
+
+
+@dataclass(frozen=True)
+class People:
+    """Who was scored, with what the answers alone say; arrays over persons."""
+
+    person_ids: pd.Index
+    n_answered: np.ndarray
+    sum_score: np.ndarray
+    max_score: np.ndarray
+
+    @staticmethod
+    def of(responses: Responses) -> "People":
+        return People(responses.person_ids, responses.answered(), responses.sum_score(), responses.max_score())
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """A fitted model.
+
+    Attributes
+    ----------
+    model_name : str
+        The model as it was asked for.
+    engine : str
+        The engine that fitted it.
+    posterior : Posterior
+        Parameters and persons as tensors.
+    coding : Coding
+        How answers are coded, so that new data are read the same way.
+    item_models : tuple of ItemModel
+        One for each item.
+    n_parameters : int
+        Number of free parameters.
+    priors : {"default", "none", "custom"}
+    weighting : {"none", "frequencies", "survey"}
+    n_persons : float
+        Persons who answered something (sum of frequencies).
+    notes : tuple of str
+        What the fit decided by itself.
+    item_status : tuple of str
+    settings : dict
+        Plain values: seed, device, engine settings.
+    responses : Responses or None
+        The data, while the result is in memory or where they were saved with it.
+    """
+
+    model_name: str
+    engine: str
+    posterior: Posterior
+    coding: Coding
+    item_models: tuple[ItemModel, ...]
+    n_parameters: int
+    priors: str
+    weighting: Literal["none", "frequencies", "survey"]
+    n_persons: float
+    notes: tuple[str, ...]
+    item_status: tuple[str, ...]
+    settings: dict[str, Any]
+    responses: Responses | None = None
+    _stored: dict[str, Any] = field(default_factory=dict)
+
+    # ---- how it went -------------------------------------------------------------------------
+
+    @property
+    def converged(self) -> bool:
+        """Whether the stopping criterion was met."""
+        return self.posterior.converged
+
+    @property
+    def reason(self) -> str:
+        """Why the fit ended."""
+        return self.posterior.reason
+
+    @cached_property
+    def data_digest(self) -> str:
+        """SHA-256 of the coded data."""
+        return self._stored["data_digest"] if self.responses is None else self.responses.digest()
+
+    @cached_property
+    def trace(self) -> pd.DataFrame:
+        """One row per pass: phase, objective, step_se, seconds."""
+        return pd.DataFrame([vars(step) for step in self.posterior.trace])
+
+    # ---- tables ------------------------------------------------------------------------------
+
+    @cached_property
+    def abilities(self) -> pd.DataFrame:
+        """EAP abilities of the persons of the fit, index the person ids.
+
+        ``theta`` and ``sd`` are conditional on the items' point estimate; ``sd_items`` is what the items'
+        uncertainty adds; ``lower`` and ``upper`` bound the central 95 %.
+        """
+        if "abilities" in self._stored:
+            return self._stored["abilities"]
+        responses = self._responses(None)
+        return scores.ability_table(
+            self.model, self.posterior, self._data(responses), People.of(responses), self.posterior.persons, LEVEL
+        )
+
+    @cached_property
+    def items(self) -> pd.DataFrame:
+        """Item parameters with sds, and what the answers alone say; index the item ids."""
+        if "items" in self._stored:
+            return self._stored["items"]
+        table = parameter_table(self.posterior, self.item_models, self.coding.item_ids, self.item_status)
+        statistics = self.item_statistics
+        for name in ("n_answered", "mean", "item_rest"):
+            table.insert(len(table.columns) - 1, name, getattr(statistics, name))
+        return table
+
+    @cached_property
+    def item_statistics(self) -> ItemStatistics:
+        """Classical statistics of the items."""
+        return item_statistics(self._responses(None))
+
+    @cached_property
+    def population(self) -> pd.DataFrame:
+        """Mean and sd of ability by group and dimension, with sds."""
+        return population_table(self.posterior)
+
+    @cached_property
+    def covariance(self) -> pd.DataFrame:
+        """Covariance of the free parameters, named, on the scale of the search (c and u on the logit).
+
+        Raises
+        ------
+        IrtviError
+            With more than 3,000 free parameters only a block for each item is kept.
+        """
+        names = free_parameter_names(self.posterior, self.coding.item_ids)
+        curvature = self.posterior.curvature
+        if curvature is None:
+            return pd.DataFrame(np.nan, index=names, columns=names)
+        if not isinstance(curvature, FullCurvature):
+            raise IrtviError(
+                f"{len(names)} free parameters: only the covariance within each item is kept; "
+                "the sds stand in result.items."
+            )
+        return pd.DataFrame(curvature.covariance().cpu().numpy(), index=names, columns=names)
+
+    # ---- fit ---------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Model:
+        """The fitted model."""
+        return self.posterior.model
+
+    @property
+    def log_marginal(self) -> float:
+        """Log-likelihood at the items' point estimate, abilities integrated out (nats)."""
+        return self.posterior.log_likelihood
+
+    @property
+    def log_prior(self) -> float:
+        """Log prior density of the item parameters at the point estimate."""
+        return self.posterior.log_prior
+
+    @property
+    def penalised(self) -> bool:
+        """Whether priors took part, so that AIC and BIC are not those of maximum likelihood."""
+        return bool(self.model.log_prior.groups)
+
+    def _criterion(self, penalty: float) -> float:
+        if self.weighting == "survey":
+            return math.nan
+        return -2.0 * self.log_marginal + penalty * self.n_parameters
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion; NaN with survey weights."""
+        return self._criterion(2.0)
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion with n the number of persons who answered; NaN with survey weights."""
+        return self._criterion(math.log(self.n_persons))
+
+    @property
+    def sabic(self) -> float:
+        """Sample-size adjusted BIC (Sclove 1987); NaN with survey weights."""
+        return self._criterion(math.log((self.n_persons + 2.0) / 24.0))
+
+    @cached_property
+    def reliability(self) -> pd.Series:
+        """Reliability of the abilities.
+
+        ``empirical`` is var(EAP) / (var(EAP) + mean sd^2) over the persons who answered; ``marginal`` the
+        integral of I / (I + 1/s^2) over the population, averaged over the item sets that people answered;
+        ``marginal_all_items`` the same for somebody who answers every item.
+        """
+        if "reliability" in self._stored:
+            return self._stored["reliability"]
+        responses = self._responses(None)
+        return scores.reliability(self.model, self.posterior, self._data(responses))
+
+    def summary(self) -> "Summary":
+        """What was fitted, how it went and how good it is, in words and numbers."""
+        return Summary(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"<irtvi.Result {self.model_name}: {self.n_persons:g} persons x {len(self.coding.item_ids)} items, "
+            f"log marginal {self.log_marginal:.3f}, {'converged' if self.converged else 'not converged'}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    # ---- people ------------------------------------------------------------------------------
+
+    def intervals(self, level: float) -> pd.DataFrame:
+        """Central intervals for the abilities at another level: columns lower, upper."""
+        return _interval(self.abilities, level)
+
+    def score(
+        self, new: Any, method: ScoringMethod = "eap", level: float = LEVEL, limit: float = 6.0
+    ) -> pd.DataFrame:
+        """Abilities of new people (or the same) without refitting.
+
+        Parameters
+        ----------
+        new : DataFrame, path or Responses
+            Read with the coding of the fit; absent items are missing.
+        method : {"eap", "map", "ml", "wle", "jeffreys", "eap_sum"}
+            ``jeffreys`` maximises log-likelihood plus half the log information.
+        level : float
+            Of the interval.
+        limit : float
+            Where an estimate without a finite maximum is put (ML), with its sign.
+        """
+        _check_level(level)
+        responses = self._encoded(new)
+        data = self._data(responses)
+        people = People.of(responses)
+        if method == "eap":
+            return scores.new_ability_table(self.model, self.posterior, data, people, level, self.engine)
+        return scores.estimate_table(self.model, self.posterior, data, people, method, level, limit, responses)
+
+    def probability_above(self, cut: float, new: Any = None) -> pd.Series:
+        """Posterior probability that ability exceeds ``cut``, for each person."""
+        responses = self._responses(new)
+        values = scores.probability_above(self.model, self.posterior, self._data(responses), cut)
+        return pd.Series(values, index=responses.person_ids, name="probability")
+
+    def plausible_values(
+        self, n: int = 10, seed: int = 0, items: Literal["held", "draws"] = "held", new: Any = None
+    ) -> pd.DataFrame:
+        """Draws from each person's posterior of ability, columns ``pv1 ..``.
+
+        ``items="draws"`` draws the item parameters anew for each column and so adds their uncertainty.
+        """
+        if n < 1:
+            raise SpecificationError(f"plausible_values(n=) must be at least 1, got {n}.")
+        if items not in ("held", "draws"):
+            raise SpecificationError(f"plausible_values(items=) is 'held' or 'draws', got {items!r}.")
+        responses = self._responses(new)
+        generator = torch.Generator().manual_seed(seed)
+        values = scores.plausible_values(
+            self.model, self.posterior, self._data(responses), n, generator, items == "draws"
+        )
+        return pd.DataFrame(values, index=responses.person_ids, columns=[f"pv{k + 1}" for k in range(n)])
+
+    # ---- items -------------------------------------------------------------------------------
+
+    def curves(
+        self,
+        items: Hashable | Sequence[Hashable] | None = None,
+        theta: Any = None,
+        what: Literal["probability", "expected", "information", "test_information"] = "expected",
+        level: float = LEVEL,
+    ) -> pd.DataFrame:
+        """Curves of items over ability with pointwise bands, in long form.
+
+        Parameters
+        ----------
+        items : item id or list of ids, optional
+            Default: all.
+        theta : array, optional
+            Abilities; default 121 points from -4 to 4.
+        what : {"probability", "expected", "information", "test_information"}
+            Category probabilities, expected score in the user's units, Fisher information.
+        level : float
+            Of the bands, which carry the uncertainty of the items.
+        """
+        _check_level(level)
+        positions = self._positions(items)
+        points = np.linspace(-4, 4, 121) if theta is None else np.atleast_1d(np.asarray(theta, dtype=float))
+        return curves.curves(self.posterior, self.coding, self.item_models, positions, points, what, level)
+
+    def expected_responses(self) -> pd.DataFrame:
+        """Expected answer of every person to every item, in the user's units, missing cells included."""
+        responses = self._responses(None)
+        values = prediction.expected_responses(
+            self.model, self.posterior, self._data(responses), self.coding, self.item_models
+        )
+        return pd.DataFrame(values, index=responses.person_ids, columns=self.coding.item_ids)
+
+    def predict(self, responses: Any) -> pd.DataFrame:
+        """Predictions of observed cells of the same persons, such as those that were held out.
+
+        Returns
+        -------
+        DataFrame
+            One row per observed cell: id, item, response (scored code), log_prob, then p0, p1 .. of the
+            categories; averaged over the person's posterior from the fit's own answers.
+        """
+        test = responses if isinstance(responses, Responses) else self._encoded(responses)
+        train = self._responses(None)
+        if len(test.person_ids) != len(train.person_ids) or not test.person_ids.equals(train.person_ids):
+            raise SpecificationError(
+                "predict needs the persons of the fit in the same order, as irtvi.holdout returns them; "
+                f"got {test.n_persons} persons, the fit has {train.n_persons}."
+            )
+        return prediction.predict(self.model, self.posterior, self._data(train), self._data(test), test, self.item_models)
+
+    # ---- storage -----------------------------------------------------------------------------
+
+    def save(self, path: str | Path, include_responses: bool = False) -> Path:
+        """Write everything but the responses to one file (with them only if asked)."""
+        return state.save(self, Path(path), include_responses)
+
+    # ---- within ------------------------------------------------------------------------------
+
+    def _positions(self, items: Hashable | Sequence[Hashable] | None) -> list[int]:
+        ids = self.coding.item_ids
+        if items is None:
+            return list(range(len(ids)))
+        wanted = list(items) if isinstance(items, (list, tuple, pd.Index, np.ndarray)) else [items]
+        unknown = [item for item in wanted if item not in ids]
+        if unknown:
+            raise SpecificationError(f"There is no item {unknown[0]!r}; the items are {list(ids[:5])} and so on.")
+        return [int(ids.get_loc(item)) for item in wanted]
+
+    def _responses(self, new: Any) -> Responses:
+        if new is not None:
+            return self._encoded(new)
+        if self.responses is None:
+            raise ResponsesNeededError(
+                "The responses were not saved with this result. Save with include_responses=True, or give new data."
+            )
+        return self.responses
+
+    def _encoded(self, new: Any) -> Responses:
+        if isinstance(new, Responses) and new.coding is self.coding:
+            return new
+        return self.coding.encode(new)
+
+    def _data(self, responses: Responses) -> Data:
+        return engine_data(responses, self.item_models, self.posterior.device)
+
+
+def engine_data(responses: Responses, item_models: Sequence[ItemModel], device: torch.device) -> Data:
+    """What an engine sees of responses: each item in the coding that its model uses."""
+    uses = {m.uses for m in item_models}
+    if uses == {"scored"}:
+        cells = responses.scored()
+    elif uses == {"raw"}:
+        cells = responses.raw()
+    else:
+        lookup = torch.full((responses.n_items, int(responses.n_categories("raw").max())), -1, dtype=torch.int8)
+        for j, (coding, item_model) in enumerate(zip(responses.codings, item_models, strict=True)):
+            codes = range(len(coding.categories)) if item_model.uses == "raw" else coding.scores
+            lookup[j, : len(coding.categories)] = torch.tensor(list(codes), dtype=torch.int8)
+        cells = responses.raw().recode(lookup)
+    weighted = responses.weights is not None or responses.survey_weights is not None
+    weights = responses.person_weights() if weighted else None
+    groups = torch.zeros(responses.n_persons, dtype=torch.long)
+    return Data(cells, weights, groups).to(device)
+
+
+def _check_level(level: float) -> None:
+    if not 0.0 < level < 1.0:
+        raise SpecificationError(f"level must lie between 0 and 1, got {level}.")
+
+
+def _interval(table: pd.DataFrame, level: float) -> pd.DataFrame:
+    _check_level(level)
+    half = norm.ppf(0.5 + level / 2) * np.hypot(table["sd"], table["sd_items"].fillna(0.0))
+    return pd.DataFrame({"lower": table["theta"] - half, "upper": table["theta"] + half}, index=table.index)
+
+
+class Summary:
+    """A fit in words and numbers; prints as text, shows as a table in a notebook."""
+
+    def __init__(self, result: Result) -> None:
+        self.facts = _facts(result)
+
+    def __str__(self) -> str:
+        width = max(len(name) for name, _ in self.facts)
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in self.facts)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(n)}</th><td style='text-align:left'>{escape(v)}</td></tr>"
+            for n, v in self.facts
+        )
+        return f"<table>{rows}</table>"
+
+    def to_frame(self) -> pd.DataFrame:
+        """The same as a table with one column."""
+        return pd.DataFrame({"value": dict(self.facts)})
+
+
+def _facts(result: Result) -> list[tuple[str, str]]:
+    penalised = " (penalised: priors took part)" if result.penalised else ""
+    facts = [
+        ("Model", result.model_name),
+        ("Engine", result.engine),
+        ("Persons who answered", f"{result.n_persons:g}"),
+        ("Items", str(len(result.coding.item_ids))),
+        ("Free parameters", str(result.n_parameters)),
+        ("Log marginal likelihood", f"{result.log_marginal:.3f}"),
+        ("Log prior", f"{result.log_prior:.3f}"),
+        ("AIC", f"{result.aic:.3f}{penalised}"),
+        ("BIC", f"{result.bic:.3f}{penalised}"),
+        ("SABIC", f"{result.sabic:.3f}{penalised}"),
+        ("Converged", f"{'yes' if result.converged else 'no'}. {result.reason}"),
+    ]
+    if result.responses is not None or "reliability" in result._stored:
+        reliability = result.reliability
+        facts.append(("Reliability (empirical)", f"{reliability['empirical']:.3f}"))
+        facts.append(("Reliability (marginal, of what was answered)", f"{reliability['marginal']:.3f}"))
+        facts.append(("Reliability (marginal, all items)", f"{reliability['marginal_all_items']:.3f}"))
+    facts.append(("Scale", SCALE_NOTE + " " + " ".join(result.notes)))
+    return facts
+

@@ -1,0 +1,1 @@
+"""Ability tables: point estimates beside their uncertainty, under the user's ids."""

@@ -1,0 +1,1 @@
+"""A result as plain state, and back."""
