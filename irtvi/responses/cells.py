@@ -1,9 +1,11 @@
 """Who gave which answer, as tensors: category codes by person and item, -1 where an answer is missing."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Self
 
+import numpy as np
 import torch
 from jaxtyping import Float64, Int, Int8, Int32, Int64
 from torch import Tensor
@@ -17,6 +19,10 @@ SPARSE_BELOW = 0.15
 
 _ROWS = 255
 """Rows whose indicators can be added up in uint8."""
+
+_BLOCK = 8192
+_FEW_CATEGORIES = 8
+"""Up to so many, a look at the matrix for each category is faster than counting all at once."""
 
 
 class Cells(ABC):
@@ -134,10 +140,25 @@ class DenseCells(Cells):
 
     @cached_property
     def _answered(self) -> Int64[Tensor, " persons"]:
-        return (self.codes >= 0).sum(1)
+        answered = self.codes >= 0
+        if answered.device.type != "cpu":
+            return answered.sum(1)
+        return torch.from_numpy(answered.numpy().sum(1))  # ten times faster than torch
 
     def counts(self, n_categories: int) -> Int64[Tensor, "items categories"]:
-        return torch.stack([_column_sums(self.codes == code) for code in range(n_categories)], 1)
+        if n_categories <= _FEW_CATEGORIES:
+            return torch.stack([_column_sums(self.codes, code) for code in range(n_categories)], 1)
+        width = max(n_categories, int(self.codes.max()) + 1) + 1
+        total = self.codes.new_zeros(self.n_items * width, dtype=torch.long)
+        for at in self._places(width):
+            total += torch.bincount(at.flatten(), minlength=len(total))
+        return total.view(self.n_items, width)[:, 1 : n_categories + 1]
+
+    def _places(self, width: int) -> Iterator[Int64[Tensor, "block items"]]:
+        """By block of persons, where each code stands in a flat table [items, width] whose first column is for -1."""
+        first = torch.arange(self.n_items, device=self.codes.device) * width + 1
+        for block in self.codes.split(_BLOCK):
+            yield block + first
 
     def pairs(self) -> tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Int64[Tensor, " n"]]:
         persons, items = torch.nonzero(self.codes >= 0, as_tuple=True)
@@ -146,18 +167,12 @@ class DenseCells(Cells):
     def recode(self, lookup: Int8[Tensor, "items codes"]) -> Cells:
         lookup = lookup.to(self.codes.device)
         padded = torch.cat([torch.full_like(lookup[:, :1], MISSING), lookup], 1)
-        codes = torch.empty_like(self.codes)
-        for item in range(self.n_items):
-            codes[:, item] = padded[item][self.codes[:, item].int() + 1]
-        return DenseCells(codes)
+        return DenseCells(torch.cat([padded.take(at) for at in self._places(padded.shape[1])]))
 
     def sum_of(self, values: Float64[Tensor, "items codes"]) -> Float64[Tensor, " persons"]:
         values = values.to(self.codes.device)
         padded = torch.cat([torch.zeros_like(values[:, :1]), values], 1)
-        total = padded.new_zeros(self.n_persons)
-        for item in range(self.n_items):
-            total += padded[item][self.codes[:, item].int() + 1]
-        return total
+        return torch.cat([padded.take(at).sum(1) for at in self._places(padded.shape[1])])
 
     def to_dense(self) -> "DenseCells":
         return self
@@ -302,12 +317,12 @@ def _offsets(counts: Int64[Tensor, " n"]) -> Int64[Tensor, " bounds"]:
     return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
 
-def _column_sums(chosen: Tensor) -> Int64[Tensor, " items"]:
-    """Column sums of a bool matrix; in uint8 by blocks of rows, which is ten times faster than in int64."""
-    if chosen.device.type != "cpu":
-        return chosen.sum(0)
-    values = chosen.numpy().view("uint8")
-    whole = len(values) // _ROWS * _ROWS
-    blocks = values[:whole].reshape(-1, _ROWS, values.shape[1]).sum(1, dtype="uint8")
-    total = blocks.sum(0, dtype="int64") + values[whole:].sum(0, dtype="int64")
+def _column_sums(codes: Int8[Tensor, "persons items"], code: int) -> Int64[Tensor, " items"]:
+    """How often a code stands in each column; added up in uint8 where it fits, ten times faster than in int64."""
+    if codes.device.type != "cpu":
+        return (codes == code).sum(0)
+    total = np.zeros(codes.shape[1], np.int64)
+    values = codes.numpy()
+    for start in range(0, len(values), _ROWS):
+        total += (values[start : start + _ROWS] == code).view(np.uint8).sum(0, dtype=np.uint8)
     return torch.from_numpy(total)

@@ -70,8 +70,8 @@ def _findings(responses: Responses) -> Iterator[Finding]:
         )
     if (few := items[answers < min(FEW_ANSWERS, responses.n_persons)]).size:
         yield _of_items("few answers", few, FewAnswersWarning,
-                        "{} has fewer than " f"{FEW_ANSWERS} answers: its parameters will be uncertain.")  # fmt: skip
-    if len(groups := item_groups(responses.raw())) > 1:
+                        "{} has fewer than " f"{FEW_ANSWERS} answers: the parameters will be uncertain.")  # fmt: skip
+    if len(groups := item_groups(responses.raw(), answers > 0)) > 1:
         sizes = ", ".join(str(len(group)) for group in groups[:5])
         yield Finding(
             "disconnected booklets",
@@ -87,7 +87,7 @@ def _findings(responses: Responses) -> Iterator[Finding]:
 
 def _about_categories(responses: Responses) -> Iterator[Finding]:
     codings, items = responses.codings, responses.item_ids
-    unobserved = np.array([bool(coding.unobserved) for coding in codings])
+    unobserved = np.array([any(coding.observed) and not all(coding.observed) for coding in codings])
     if unobserved.any():
         examples = "; ".join(
             f"{items[i]!r}: {some(codings[i].unobserved)}" for i in np.flatnonzero(unobserved)[:5].tolist()
@@ -119,13 +119,12 @@ def _about_categories(responses: Responses) -> Iterator[Finding]:
                         "missing belongs in missing=, a column that is no item out of items=.")  # fmt: skip
 
 
-def item_groups(cells: Cells) -> list[np.ndarray]:
+def item_groups(cells: Cells, answered: np.ndarray) -> list[np.ndarray]:
     """Positions of items that persons link to each other, directly or through others; the largest group first.
 
-    Items that nobody answered are in none. Two items that a person answered are linked, so neighbours in each
+    Items that nobody answered, those where ``answered`` is False, are in none. Two items that a person answered are linked, so neighbours in each
     person's list are enough; persons are added until all items hang together.
     """
-    answered = cells.counts(127).sum(1).numpy() > 0
     group = np.arange(cells.n_items)
     start, size = 0, 64
     while start < cells.n_persons and len(np.unique(group[answered])) > 1:
