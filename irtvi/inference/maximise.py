@@ -8,7 +8,7 @@ the expected counts are the EM algorithm and need several times as many passes.
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol, Sequence
+from typing import Protocol, Sequence, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -60,6 +60,7 @@ class Evaluation:
     passed: Pass
 
 
+@runtime_checkable
 class Problem(Protocol):
     """What is maximised."""
 
@@ -78,6 +79,7 @@ class Problem(Protocol):
         ...
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Told after every pass; may raise KeyboardInterrupt to stop."""
 
