@@ -11,6 +11,24 @@ class SpecificationError(IrtviError, ValueError):
     """A model, prior or setting that makes no sense."""
 
 
+class ResponsesNeededError(IrtviError):
+    """A result that was saved without its responses was asked for something that needs them."""
+
+
+class MissingExtraError(IrtviError, ImportError):
+    """Something needs a package that irtvi does not install by itself.
+
+    Parameters
+    ----------
+    what : what was asked for
+    package : what is missing
+    extra : the extra of irtvi that brings it
+    """
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(f"{what} needs {package}, which is not installed: pip install 'irtvi[{extra}]'.")
+
+
 class DataError(IrtviError, ValueError):
     """Something is wrong with the data.
 
@@ -20,7 +38,9 @@ class DataError(IrtviError, ValueError):
     item, label : the item and the value, where one value is to blame
     """
 
-    def __init__(self, message: str, *, item: Hashable = None, label: int | float | str | None = None) -> None:
+    def __init__(
+        self, message: str, *, item: Hashable = None, label: int | float | str | None = None
+    ) -> None:
         super().__init__(message)
         self.item, self.label = item, label
 

@@ -58,7 +58,7 @@ class Cells(ABC):
 
     @abstractmethod
     def spread(self, places: Int[Tensor, " items"], n_items: int) -> "Cells":
-        """Each column moved to its place among ``n_items``, the others missing; the reverse of `take_items`."""
+        """Each column moved to its place among ``n_items``; the other columns are missing."""
 
     @abstractmethod
     def to(self, device: torch.device | str) -> Self:
@@ -155,7 +155,7 @@ class DenseCells(Cells):
         return total.view(self.n_items, width)[:, 1 : n_categories + 1]
 
     def _places(self, width: int) -> Iterator[Int64[Tensor, "block items"]]:
-        """By block of persons, where each code stands in a flat table [items, width] whose first column is for -1."""
+        """By block of persons, where codes stand in a flat table [items, width], -1 in its first column."""
         first = torch.arange(self.n_items, device=self.codes.device) * width + 1
         for block in self.codes.split(_BLOCK):
             yield block + first
@@ -299,7 +299,11 @@ class SparseCells(Cells):
 
 
 def cells_of(
-    persons: Int[Tensor, " n"], items: Int[Tensor, " n"], codes: Int8[Tensor, " n"], n_persons: int, n_items: int
+    persons: Int[Tensor, " n"],
+    items: Int[Tensor, " n"],
+    codes: Int8[Tensor, " n"],
+    n_persons: int,
+    n_items: int,
 ) -> Cells:
     """Cells from answers in any order, no person and item twice, in the form that suits their density."""
     if len(codes) >= SPARSE_BELOW * n_persons * n_items:
@@ -318,7 +322,7 @@ def _offsets(counts: Int64[Tensor, " n"]) -> Int64[Tensor, " bounds"]:
 
 
 def _column_sums(codes: Int8[Tensor, "persons items"], code: int) -> Int64[Tensor, " items"]:
-    """How often a code stands in each column; added up in uint8 where it fits, ten times faster than in int64."""
+    """How often a code stands in each column; added up in uint8, ten times faster than in int64."""
     if codes.device.type != "cpu":
         return (codes == code).sum(0)
     total = np.zeros(codes.shape[1], np.int64)

@@ -58,25 +58,26 @@ def _findings(responses: Responses) -> Iterator[Finding]:
     answers, used = counts.sum(1), (counts > 0).sum(1)
     items = responses.item_ids
     if (constant := items[(used == 1) & (answers > 0)]).size:
-        yield _of_items("constant item", constant, ConstantItemWarning,
-                        "Everybody gave the same answer to {}: there is little to learn about it.")  # fmt: skip
+        text = "Everybody gave the same answer to {}: there is little to learn about it."
+        yield _of_items("constant item", constant, ConstantItemWarning, text)
     if (empty := responses.person_ids[responses.answered() == 0]).size:
         yield Finding(
             "empty person",
-            f"{_number(empty, 'person')} answered nothing: {some(empty)}; the score will be the population's mean.",
+            f"{_number(empty, 'person')} answered nothing: {some(empty)}; the population's mean is the "
+            "score.",
             EmptyPersonWarning,
             items[:0],
             empty,
         )
     if (few := items[answers < min(FEW_ANSWERS, responses.n_persons)]).size:
-        yield _of_items("few answers", few, FewAnswersWarning,
-                        "{} has fewer than " f"{FEW_ANSWERS} answers: the parameters will be uncertain.")  # fmt: skip
+        text = f"{{}} has fewer than {FEW_ANSWERS} answers: the parameters will be uncertain."
+        yield _of_items("few answers", few, FewAnswersWarning, text)
     if len(groups := item_groups(responses.raw(), answers > 0)) > 1:
-        sizes = ", ".join(str(len(group)) for group in groups[:5])
+        sizes = ", ".join(str(len(group)) for group in groups[:5]) + (", ..." if len(groups) > 5 else "")
         yield Finding(
             "disconnected booklets",
-            f"The items fall into {len(groups)} groups (of {sizes}{' ...' if len(groups) > 5 else ''} items) that no "
-            "person links: scores from different groups compare only under the assumption that the groups of "
+            f"The items fall into {len(groups)} groups (of {sizes} items) that no person links: scores from "
+            "different groups compare only under the assumption that the groups of "
             "persons are equally able.",
             DisconnectedWarning,
             items[np.concatenate(groups[1:])],
@@ -108,22 +109,33 @@ def _about_categories(responses: Responses) -> Iterator[Finding]:
     ])  # fmt: skip
     if words.any():
         order = some(codings[int(np.argmax(words))].categories, 8)
-        yield _of_items("alphabetical categories", items[words], TextOrderWarning,
-                        "The categories of {} are words in alphabetical order " f"({order}); "
-                        "give their order in categories=, or the right answers in key=.")  # fmt: skip
+        text = (
+            f"The categories of {{}} are words in alphabetical order ({order}); give their order in "
+            "categories=, or "
+            "the right answers in key=."
+        )
+        yield _of_items("alphabetical categories", items[words], TextOrderWarning, text)
     n_categories = responses.n_categories("raw")
     many = (n_categories > _MANY_CATEGORIES) & (n_categories > 2 * np.median(n_categories))
     if many.any():
-        yield _of_items("many categories", items[many], ManyCategoriesWarning,
-                        "{} has " f"{n_categories[many].max()} categories, far more than the others: a code for "
-                        "missing belongs in missing=, a column that is no item out of items=.")  # fmt: skip
+        text = (
+            f"{{}} has {n_categories[many].max()} categories, far more than the others: declare a code for "
+            "missing in "
+            "missing=, and keep a column that is no item out by items=."
+        )
+        yield _of_items("many categories", items[many], ManyCategoriesWarning, text)
 
 
 def item_groups(cells: Cells, answered: np.ndarray) -> list[np.ndarray]:
-    """Positions of items that persons link to each other, directly or through others; the largest group first.
+    """Positions of items that persons link to each other, the largest group first.
 
-    Items that nobody answered, those where ``answered`` is False, are in none. Two items that a person answered are linked, so neighbours in each
-    person's list are enough; persons are added until all items hang together.
+    Two items that a person answered are linked, so neighbours in each person's list are enough. Persons are added
+    until all items hang together.
+
+    Parameters
+    ----------
+    cells : answers
+    answered : bool for each item; those that nobody answered are in no group
     """
     group = np.arange(cells.n_items)
     start, size = 0, 64
@@ -141,7 +153,8 @@ def item_groups(cells: Cells, answered: np.ndarray) -> list[np.ndarray]:
 def _answers(cells: Cells, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
     """Person and item of each answer of persons from ``start`` to ``stop``."""
     if isinstance(cells, DenseCells):
-        return np.nonzero(cells.codes[start:stop].numpy() >= 0)
+        persons, items = np.nonzero(cells.codes[start:stop].numpy() >= 0)
+        return persons, items
     assert isinstance(cells, SparseCells)
     offsets = cells.offsets[start : stop + 1].numpy()
     return np.repeat(np.arange(stop - start), np.diff(offsets)), cells.items[offsets[0] : offsets[-1]].numpy()

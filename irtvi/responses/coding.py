@@ -77,13 +77,17 @@ class ItemCoding:
     def state(self) -> dict:
         """Plain lists, numbers and texts."""
         key = list(self.key) if isinstance(self.key, tuple) else self.key
-        plain = {name: list(getattr(self, name)) for name in ("categories", "observed", "scores", "values")}
-        return plain | {"key": key, "reversed": self.reversed}
+        return {name: list(getattr(self, name)) for name in _LISTS} | {"key": key, "reversed": self.reversed}
 
     @classmethod
     def from_state(cls, state: Mapping) -> "ItemCoding":
         """The coding that `state` described."""
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in state.items()})
+        key = tuple(state["key"]) if isinstance(state["key"], list) else state["key"]
+        categories, observed, scores, values = (tuple(state[name]) for name in _LISTS)
+        return cls(categories, observed, scores, values, key, state["reversed"])
+
+
+_LISTS = ("categories", "observed", "scores", "values")
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +153,7 @@ class Coding:
 
 
 def code_items(
-    item_ids: Sequence[Hashable],
+    item_ids: pd.Index,
     seen: Sequence[tuple[Label, ...]],
     declared: Sequence[tuple[Label, ...]],
     settings: ReadSettings,
@@ -176,19 +180,22 @@ def code_items(
     scales = Counter(memo[task].categories for task in tasks if _is_whole_scale(memo[task]))
     for item, task in zip(item_ids, tasks, strict=True):
         coding = memo[task]
-        if len(coding.categories) < 2 and not coding.key and not task[1]:
-            if scale := _scale_for(coding, scales):
-                memo[task] = code_item(item, task[0], scale, task[2])
+        alone = len(coding.categories) < 2 and not coding.key and not task[1]
+        if alone and (scale := _scale_for(coding, scales)):
+            memo[task] = code_item(item, task[0], scale, task[2])
     return tuple(memo[task] for task in tasks)
 
 
-def code_item(item: Hashable, seen: tuple[Label, ...], declared: tuple[Label, ...], rule: ItemRule) -> ItemCoding:
+def code_item(
+    item: Hashable, seen: tuple[Label, ...], declared: tuple[Label, ...], rule: ItemRule
+) -> ItemCoding:
     """Categories of one item from the labels that occur and those that are declared."""
     special = (*rule.missing, *rule.wrong)
     answers = [label for label in seen if label not in special]
     if infinite := [label for label in answers if is_number(label) and abs(float(label)) == float("inf")]:
         raise InfiniteValueError(
-            f"item {item!r} holds {some(infinite)}; an answer is finite: correct it or declare it in missing=",
+            f"item {item!r} holds {some(infinite)}; an answer is finite: correct it or declare it in "
+            "missing=",
             item=item,
             label=infinite[0],
         )
@@ -287,7 +294,8 @@ def _without_gaps(item: Hashable, numbers: list[int | float]) -> tuple[Label, ..
 def too_many(item: Hashable, n_categories: int, first: Label, last: Label) -> TooManyCategoriesError:
     """The error for a column that is hardly an item."""
     return TooManyCategoriesError(
-        f"item {item!r} has {n_categories} categories from {shown(first)} to {shown(last)}, and there is room "
+        f"item {item!r} has {n_categories} categories from {shown(first)} to {shown(last)}, and there is "
+        "room "
         f"for {MAX_CATEGORIES}; declare a code for missing in missing=; keep a column that is no item out by "
         "items= or by a name that starts with cov_",
         item=item,
@@ -316,7 +324,11 @@ def is_known_order(categories: Sequence[Label]) -> bool:
 
 
 def _keyed(
-    item: Hashable, categories: tuple[Label, ...], answers: Sequence[Label], rule: ItemRule, seen: Sequence[Label]
+    item: Hashable,
+    categories: tuple[Label, ...],
+    answers: Sequence[Label],
+    rule: ItemRule,
+    seen: Sequence[Label],
 ) -> ItemCoding:
     if not categories:
         categories = rule.key
@@ -343,7 +355,9 @@ def _values(categories: tuple[Label, ...]) -> tuple[float, ...]:
 
 
 def _is_whole_scale(coding: ItemCoding) -> bool:
-    return not coding.key and len(coding.categories) > 1 and all(isinstance(c, int) for c in coding.categories)
+    return (
+        not coding.key and len(coding.categories) > 1 and all(isinstance(c, int) for c in coding.categories)
+    )
 
 
 def _scale_for(coding: ItemCoding, scales: Counter) -> tuple[Label, ...]:
@@ -351,5 +365,3 @@ def _scale_for(coding: ItemCoding, scales: Counter) -> tuple[Label, ...]:
         if set(coding.categories) <= set(scale):
             return scale
     return (0, 1) if set(coding.categories) <= {0, 1} and not scales else ()
-
-

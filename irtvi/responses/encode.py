@@ -22,7 +22,7 @@ def encode(source: object, coding: Coding) -> Responses:
     if isinstance(source, Responses):
         return _recoded(source, coding)
     settings = coding.settings
-    frame, notes = load_table(source, id_columns=() if settings.id is None else (settings.id,))
+    frame, notes = load_table(source)
     roles = find_known_roles(frame, settings, coding.item_ids)
     people, observed, said = observe(frame, roles, replace(settings, items=None))
     cells = _placed(observed, coding)
@@ -49,7 +49,9 @@ def _recoded(responses: Responses, coding: Coding) -> Responses:
         return int(persons[(items == item) & (codes == code)][0])
 
     labels = [own.categories for own in responses.codings]
-    observed = Observed(responses.person_ids, responses.item_ids, responses.cells, labels, [()] * len(labels), row_of)
+    observed = Observed(
+        responses.person_ids, responses.item_ids, responses.cells, labels, [()] * len(labels), row_of
+    )
     return replace(responses, cells=_placed(observed, coding), coding=coding)
 
 
@@ -59,7 +61,8 @@ def _placed(observed: Observed, coding: Coding) -> Cells:
     if (place < 0).any():
         unknown = observed.item_ids[place < 0]
         raise UnknownItemError(
-            f"{some(unknown)} is no item of this coding; its items are {some(coding.item_ids)}; drop these answers"
+            f"{some(unknown)} is no item of this coding; its items are {some(coding.item_ids)}; drop these "
+            "answers"
         )
     with located(observed):
         cells = coded(observed, observed.counts() > 0, coding.subset(place))

@@ -4,21 +4,31 @@ import gzip
 import io
 import os
 import zipfile
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 
-from irtvi.errors import FileFormatError, FileMissingError, LayoutError
-from irtvi.responses.delimited import load_delimited
+from irtvi.errors import DuplicateIdsError, FileFormatError, FileMissingError, LayoutError
+from irtvi.responses.delimited import Opener, load_delimited
+from irtvi.responses.labels import some
 
 MAX_BYTES = 4 * 2**30
-"""Largest size of a file when unpacked."""
+"""Largest size of a text when unpacked."""
+
+MAX_WORKBOOK_BYTES = 2**30
+"""Largest size of a workbook when unpacked; Excel's million rows fit."""
+
+MAX_CELLS = 4 * 10**9
+"""Largest table in a Parquet file, which may be tiny on disk."""
 
 _NOT_TABLES = {
-    b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "a GIF image", b"%PDF": "a PDF document",
+    b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "a GIF image",
+    b"%PDF": "a PDF document",
     b"\xd0\xcf\x11\xe0": "an old Excel file (.xls); save it as .xlsx or .csv",
     b"$FL2": "an SPSS file (.sav); read it with pandas.read_spss and hand over the table",
     b"<stata_dta>": "a Stata file; read it with pandas.read_stata and hand over the table",
@@ -27,8 +37,6 @@ _NOT_TABLES = {
     b"<!DO": "a web page", b"<html": "a web page", b"{": "a JSON file; read it with pandas.read_json",
 }  # fmt: skip
 
-Opener = Callable[[], BinaryIO]
-
 
 def load_table(
     source: object,
@@ -36,7 +44,6 @@ def load_table(
     decimal: str | None = None,
     encoding: str | None = None,
     sheet: str | int | None = None,
-    id_columns: Sequence[Hashable] = (),
 ) -> tuple[pd.DataFrame, list[str]]:
     """A source as a table, and what was guessed.
 
@@ -45,7 +52,6 @@ def load_table(
     source : DataFrame (or anything with ``to_pandas``), 2-d array, dict of columns, path, or binary file
     delimiter, decimal, encoding : of a text file; None to detect them
     sheet : of a workbook
-    id_columns : columns in which texts like "NA" are ids, not missing values
 
     Raises
     ------
@@ -64,12 +70,12 @@ def load_table(
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         _check_path(path)
-        return _load(lambda: path.open("rb"), path.name, delimiter, decimal, encoding, sheet, id_columns)
+        return _load(lambda: path.open("rb"), path.name, delimiter, decimal, encoding, sheet)
     if hasattr(source, "read"):
         content = source.read()  # pyright: ignore[reportAttributeAccessIssue]
         content = content.encode() if isinstance(content, str) else content
         name = str(getattr(source, "name", "the file"))
-        return _load(lambda: io.BytesIO(content), name, delimiter, decimal, encoding, sheet, id_columns)
+        return _load(lambda: io.BytesIO(content), name, delimiter, decimal, encoding, sheet)
     return _array(source), []
 
 
@@ -77,7 +83,8 @@ def _array(source: object) -> pd.DataFrame:
     values = np.asarray(source)
     if values.ndim != 2 or isinstance(source, pd.Series):
         raise LayoutError(
-            f"{type(source).__name__} is no table; irtvi reads a DataFrame, a path, a binary file, or an array with a "
+            f"{type(source).__name__} is no table; irtvi reads a DataFrame, a path, a binary file, or an "
+            "array with a "
             "row for each person and a column for each item"
         )
     return pd.DataFrame(values, columns=[f"item{j + 1}" for j in range(values.shape[1])])
@@ -97,7 +104,6 @@ def _load(
     decimal: str | None,
     encoding: str | None,
     sheet: str | int | None,
-    id_columns: Sequence[Hashable],
 ) -> tuple[pd.DataFrame, list[str]]:
     with opener() as file:
         head = file.read(16)
@@ -109,19 +115,33 @@ def _load(
         return _workbook(opener, name, sheet)
     unpacked = opener
     if head[:2] == b"\x1f\x8b":
-        unpacked = lambda: gzip.open(opener())  # noqa: E731  # pyright: ignore
+        unpacked = _unpacking(opener)
         head = _first_unpacked(unpacked, name)
     for magic, what in _NOT_TABLES.items():
         if head.lstrip().startswith(magic):
             raise FileFormatError(f"{name} is {what}; irtvi reads .csv, .tsv, .parquet and .xlsx")
-    return load_delimited(unpacked, name, delimiter, decimal, encoding, id_columns, MAX_BYTES)
+    return load_delimited(unpacked, name, delimiter, decimal, encoding, MAX_BYTES)
+
+
+def _unpacking(opener: Opener) -> Opener:
+    @contextmanager
+    def unpacked() -> Iterator[BinaryIO]:
+        with opener() as packed, gzip.GzipFile(fileobj=packed) as file:
+            yield file  # pyright: ignore[reportReturnType]
+
+    return unpacked
+
+
+def _sheet(table: object) -> pd.DataFrame:
+    assert isinstance(table, pd.DataFrame)
+    return table
 
 
 def _first_unpacked(unpacked: Opener, name: str) -> bytes:
     try:
         with unpacked() as file:
             head = file.read(16)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise FileFormatError(f"{name} is damaged gzip: {error}") from None
     if not head:
         raise FileFormatError(f"{name} is empty")
@@ -136,8 +156,8 @@ def _parquet(opener: Opener, name: str) -> tuple[pd.DataFrame, list[str]]:
         with opener() as file:
             content = pq.ParquetFile(file)
             size = content.metadata.num_rows * content.metadata.num_columns
-            if size > MAX_BYTES:
-                raise FileFormatError(f"{name} holds {size} cells, more than the {MAX_BYTES} that are read")
+            if size > MAX_CELLS:
+                raise FileFormatError(f"{name} holds {size} cells, more than the {MAX_CELLS} that are read")
             return content.read().to_pandas(), []
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, FileFormatError):
@@ -151,18 +171,27 @@ def _workbook(opener: Opener, name: str, sheet: str | int | None) -> tuple[pd.Da
             size = sum(entry.file_size for entry in archive.infolist())
             if "[Content_Types].xml" not in archive.namelist():
                 raise FileFormatError(f"{name} is a zip archive, no Excel workbook; unpack it first")
-        if size > MAX_BYTES:
-            raise FileFormatError(f"{name} unpacks to {size} bytes, more than the {MAX_BYTES} that are read")
+        if size > MAX_WORKBOOK_BYTES:
+            raise FileFormatError(
+                f"{name} unpacks to {size} bytes, more than the {MAX_WORKBOOK_BYTES} that are read; save it "
+                "as .csv"
+            )
         with opener() as file, pd.ExcelFile(file, engine="openpyxl") as book:
             names = book.sheet_names
             chosen = 0 if sheet is None else sheet
             missing = chosen not in names if isinstance(chosen, str) else not 0 <= chosen < len(names)
             if missing:
                 raise FileFormatError(f"{name} has no sheet {sheet!r}; it has {names}")
-            table = book.parse(chosen, keep_default_na=False, na_values=[""])
+            header = _sheet(book.parse(chosen, header=None, nrows=1))
+            table = _sheet(book.parse(chosen, keep_default_na=False, na_values=[""]))
     except FileFormatError:
         raise
     except Exception as error:  # openpyxl raises whatever it stumbles over
         raise FileFormatError(f"{name} cannot be read as an Excel workbook: {error}") from None
+    names_in_header = header.iloc[0].dropna() if len(header) else header
+    if (again := names_in_header[names_in_header.duplicated()]).size:
+        raise DuplicateIdsError(
+            f"{name}: the columns {some(again)} appear more than once; give each its own name"
+        )
     used = chosen if isinstance(chosen, str) else names[chosen]
     return table, [f"Sheet {used!r} of {len(names)} was read."] if len(names) > 1 else []

@@ -13,17 +13,21 @@ from irtvi.errors import (
     NoPersonsError,
     UnknownItemError,
 )
-from irtvi.responses.labels import some
+from irtvi.responses.labels import is_number, label_of, some
 from irtvi.responses.settings import ReadSettings
 
+_WORDS_FOR_PERSON = (
+    "person", "student", "pupil", "respondent", "subject", "user", "participant", "examinee", "candidate", "learner",
+    "case",
+)  # fmt: skip
 ID_NAMES = frozenset(
-    "id ids person persons person_id personid pid student student_id studentid pupil pupil_id respondent "
-    "respondent_id subject subject_id user user_id userid participant participant_id examinee examinee_id "
-    "candidate candidate_id learner learner_id testee case case_id caseid".split()
+    ["id", "ids", "pid", "testee", *_WORDS_FOR_PERSON, "persons"]
+    + [word + ending for word in _WORDS_FOR_PERSON for ending in ("id", "_id", " id")]
 )
 ITEM_NAMES = ("item", "item_id", "itemid", "question", "question_id", "problem", "problem_id", "task")
 RESPONSE_NAMES = ("resp", "response", "answer", "score", "correct", "value")
 """Column names by which ids and long tables are recognised, in any case."""
+
 
 @dataclass(frozen=True)
 class Roles:
@@ -107,15 +111,17 @@ def find_known_roles(frame: pd.DataFrame, settings: ReadSettings, items: pd.Inde
         return _long_roles(frame, ReadSettings(layout="long", **known))
     if settings.items is None:
         others = [column for column in frame.columns if column not in items]
-        rest = frame[[*others]] if others else frame.iloc[:, :0]
-        id_column = known.get("id", _id_column(rest, others))
+        id_column = known.get("id", _id_column(frame, others))
         allowed = {id_column, *known.values()}
         unknown = [
-            c for c in others if c not in allowed and not _is_covariate(c) and str(c).lower() not in ("wave", "rt", "date")
+            c
+            for c in others
+            if c not in allowed and not _is_covariate(c) and str(c).lower() not in ("wave", "rt", "date")
         ]
         if unknown:
             raise UnknownItemError(
-                f"{some(unknown)} is no item of this coding; its items are {some(items)}; drop the column, or "
+                f"{some(unknown)} is no item of this coding; its items are {some(items)}; drop the column, "
+                "or "
                 "start its name with cov_ if it is a covariate"
             )
         if id_column is not None:
@@ -127,7 +133,9 @@ def find_known_roles(frame: pd.DataFrame, settings: ReadSettings, items: pd.Inde
 
 def _check_shape(frame: pd.DataFrame) -> None:
     if isinstance(frame.columns, pd.MultiIndex) or isinstance(frame.index, pd.MultiIndex):
-        raise LayoutError("the table has an index of several levels; use reset_index() and plain column names")
+        raise LayoutError(
+            "the table has an index of several levels; use reset_index() and plain column names"
+        )
     if not len(frame.columns):
         raise NoItemsError("the table has no column; it needs a column for each item")
     if not frame.columns.is_unique:
@@ -169,7 +177,8 @@ def _long_roles(frame: pd.DataFrame, settings: ReadSettings) -> Roles:
     ):  # fmt: skip
         if column is None:
             raise LayoutError(
-                f"a long table needs a column of {option}s; none of {some(map(str, frame.columns), 12)} is called "
+                f"a long table needs a column of {option}s; none of {some(map(str, frame.columns), 12)} is "
+                "called "
                 f"{names!r}: name it with {option}="
             )
     if settings.layout is None:
@@ -195,7 +204,9 @@ def _wide_roles(frame: pd.DataFrame, settings: ReadSettings, number_rows: bool =
             raise UnknownItemError(f"items= names {some(unknown)}, which is no column of the table")
         if clash := special.intersection(chosen):
             raise ConflictingOptionsError(f"{some(clash)} is in items= and has another role as well")
-    wave = _first(frame, ("wave",)) if settings.wave is None and (not chosen or "wave" not in chosen) else None
+    wave = (
+        _first(frame, ("wave",)) if settings.wave is None and (not chosen or "wave" not in chosen) else None
+    )
     others = [c for c in frame.columns if c not in special and c not in (chosen or ()) and c != wave]
     id_column = settings.id
     if id_column is None:
@@ -226,6 +237,13 @@ def _wide_roles(frame: pd.DataFrame, settings: ReadSettings, number_rows: bool =
     )  # fmt: skip
 
 
+def column_of(frame: pd.DataFrame, name: Hashable) -> pd.Series:
+    """A column; names are unique."""
+    column = frame[name]
+    assert isinstance(column, pd.Series)
+    return column
+
+
 def _id_column(frame: pd.DataFrame, candidates: Sequence[Hashable]) -> Hashable | None:
     """The column of ids: by its name, else a first column of unique texts if the index says nothing."""
     named = [c for c in candidates if str(c).lower() in ID_NAMES]
@@ -236,12 +254,12 @@ def _id_column(frame: pd.DataFrame, candidates: Sequence[Hashable]) -> Hashable 
     first = candidates[0]
     if first != frame.columns[0] or _is_covariate(first):
         return None
-    values = frame[first]
+    values = column_of(frame, first)
     nameless = str(first) == "" or str(first).startswith("Unnamed:")
     text = not pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
     if not (nameless or text) or not values.is_unique or values.hasnans:
         return None
-    numbers = text and bool(pd.to_numeric(values.head(1000), errors="coerce").notna().all())
+    numbers = text and all(is_number(label_of(text) or "") for text in values.head(1000).tolist())
     return first if nameless or (not numbers and len(values) > 1) else None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,9 @@ class Observed:
         return f"first in row {row + 1}, column {item!r}"
 
 
-def observe_wide(frame: pd.DataFrame, person_ids: pd.Index, columns: np.ndarray, blank: np.ndarray) -> Observed:
+def observe_wide(
+    frame: pd.DataFrame, person_ids: pd.Index, columns: np.ndarray, blank: np.ndarray
+) -> Observed:
     """Labels of a table with a row for each person.
 
     Parameters
@@ -179,10 +182,13 @@ def _unparsable(values: pd.Series, where: str) -> UnparsableValueError:
             label_of(value)
         except NotALabelError:
             return UnparsableValueError(
-                f"row {row + 1}, {where}: {value!r} is a {type(value).__name__} and no answer; keep the column "
-                "out by items=, or turn it into numbers or text"
+                f"row {row + 1}, {where}: {value!r} is a {type(value).__name__} and no answer; keep the "
+                "column out "
+                "by items=, or turn it into numbers or text"
             )
-    return UnparsableValueError(f"{where} has type {values.dtype}, which holds no answers; keep it out by items=")
+    return UnparsableValueError(
+        f"{where} has type {values.dtype}, which holds no answers; keep it out by items="
+    )
 
 
 def declared_order(values: pd.Series, labels: Sequence[Label]) -> tuple[Label, ...]:
@@ -196,7 +202,10 @@ def declared_order(values: pd.Series, labels: Sequence[Label]) -> tuple[Label, .
 
 
 def observe_long(
-    person: tuple[np.ndarray, pd.Index], item: tuple[np.ndarray, pd.Index], response: pd.Series, blank: np.ndarray
+    person: tuple[np.ndarray, pd.Index],
+    item: tuple[np.ndarray, pd.Index],
+    response: pd.Series,
+    blank: np.ndarray,
 ) -> Observed:
     """Labels of a table with a row for each answer, no person and item twice.
 
@@ -222,8 +231,8 @@ def observe_long(
     order = declared_order(response, labels)
     kept = [order] * len(item_ids)
     if order and not response.cat.ordered:
-        present = [set(labels[k] for k in np.flatnonzero(row)) for row in cells.counts(len(labels)).numpy()]
-        kept = [tuple(label for label in order if label in some) for some in present]
+        present = [{labels[k] for k in np.flatnonzero(row)} for row in cells.counts(len(labels)).numpy()]
+        kept = [tuple(label for label in order if label in own) for own in present]
 
     def row_of(item: int, code: int) -> int:
         return int(np.argmax((items == item) & (codes == code)))
@@ -249,7 +258,7 @@ def _local_codes(
     used, inverse = np.unique(flat, return_inverse=True)
     item_of, level_of = np.divmod(used, len(labels))
     starts = np.searchsorted(item_of, np.arange(len(item_ids) + 1))
-    by_item = [tuple(labels[k] for k in level_of[a:b]) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    by_item = [tuple(labels[k] for k in level_of[a:b]) for a, b in pairwise(starts)]
     for item, own in zip(item_ids, by_item, strict=True):
         if len(own) > MAX_CATEGORIES:
             raise _too_many_labels(item, own)
@@ -258,7 +267,9 @@ def _local_codes(
     return by_item, codes
 
 
-def _cells(persons: np.ndarray, items: np.ndarray, codes: np.ndarray, n_persons: int, n_items: int) -> Cells | None:
+def _cells(
+    persons: np.ndarray, items: np.ndarray, codes: np.ndarray, n_persons: int, n_items: int
+) -> Cells | None:
     """Cells from rows in any order, or None if two rows have the same person and item."""
     if len(codes) >= SPARSE_BELOW * n_persons * n_items:
         flat = persons.astype(np.int64) * n_items + items
@@ -279,13 +290,17 @@ def _cells(persons: np.ndarray, items: np.ndarray, codes: np.ndarray, n_persons:
     return cells.without_missing()
 
 
-def _duplicates(persons: np.ndarray, items: np.ndarray, person_ids: pd.Index, item_ids: pd.Index) -> Exception:
+def _duplicates(
+    persons: np.ndarray, items: np.ndarray, person_ids: pd.Index, item_ids: pd.Index
+) -> Exception:
     rows = pd.DataFrame({"person": persons, "item": items})
     again = np.flatnonzero(rows.duplicated(keep="first").to_numpy())
     first = [
-        f"row {row + 1} ({person_ids[persons[row]]!r}, {item_ids[items[row]]!r})" for row in again[:5].tolist()
+        f"row {row + 1} ({person_ids[persons[row]]!r}, {item_ids[items[row]]!r})"
+        for row in again[:5].tolist()
     ]
+    listed = ", ".join(first) + (", ..." if len(again) > 5 else "")
     return DuplicateResponsesError(
-        f"{len(again)} rows repeat a person and item: {', '.join(first)}{' ...' if len(again) > 5 else ''}; keep "
-        "one answer to each item, or name in wave= the column that tells the occasions apart"
+        f"{len(again)} rows repeat a person and item: {listed}; keep one "
+        "answer to each item, or name in wave= the column that tells the occasions apart"
     )

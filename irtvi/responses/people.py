@@ -8,7 +8,7 @@ import pandas as pd
 
 from irtvi.errors import ConflictingOptionsError, DuplicateIdsError, MissingIdsError, WavesError, WeightsError
 from irtvi.responses.labels import label_of, some
-from irtvi.responses.layout import Roles
+from irtvi.responses.layout import Roles, column_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,19 +35,20 @@ def people_of_rows(frame: pd.DataFrame, roles: Roles) -> People:
     MissingIdsError, DuplicateIdsError, WavesError
         If rows cannot be told apart.
     """
-    column = frame.index if roles.id is None else frame[roles.id]
+    column = frame.index if roles.id is None else column_of(frame, roles.id)
     where = "the table's index" if roles.id is None else f"column {roles.id!r}"
     ids = pd.Index(column, name=column.name)
     _check_present(ids, where)
     if roles.wave is not None:
-        ids = _with_wave(ids, frame[roles.wave])
+        ids = _with_wave(ids, column_of(frame, roles.wave))
     if not ids.is_unique:
         again = ids[ids.duplicated()]
-        if roles.unnamed_wave is not None and frame[roles.unnamed_wave].nunique() > 1:
+        if roles.unnamed_wave is not None and column_of(frame, roles.unnamed_wave).nunique() > 1:
             raise _several_waves(roles.unnamed_wave, again)
         raise DuplicateIdsError(
-            f"{len(again)} rows repeat an id in {where}: {some(again.unique())}; give each person one row with an id "
-            "of its own, or name the right column with id= (id=False: number the rows)"
+            f"{len(again)} rows repeat an id in {where}: {some(again.unique())}; give each person one row, "
+            "or name "
+            "the right column with id= (id=False numbers the rows)"
         )
     rows = np.arange(len(ids))
     return People(ids, rows, rows)
@@ -61,19 +62,19 @@ def people_of_answers(frame: pd.DataFrame, roles: Roles) -> People:
     MissingIdsError, WavesError
         If answers cannot be given to persons.
     """
-    column = frame[roles.id]
+    column = column_of(frame, roles.id)
     if roles.wave is not None:
         ids = pd.Index(column)
         _check_present(ids, f"column {roles.id!r}")
-        column = pd.Series(_with_wave(ids, frame[roles.wave]), name=roles.id)
+        column = pd.Series(_with_wave(ids, column_of(frame, roles.wave)), name=roles.id)
     of_row, ids = positions(column)
     if roles.unnamed_wave is not None:
-        waves, names = pd.factorize(frame[roles.unnamed_wave], use_na_sentinel=False)
+        waves, names = pd.factorize(column_of(frame, roles.unnamed_wave), use_na_sentinel=False)
         if len(names) > 1:
             together = of_row.astype(np.int64) * len(names) + waves
             if len(pd.unique(together)) > len(ids):
                 persons = pd.Series(pd.unique(together)) // len(names)
-                raise _several_waves(roles.unnamed_wave, ids[persons[persons.duplicated()].to_numpy()])
+                raise _several_waves(roles.unnamed_wave, ids[np.asarray(persons[persons.duplicated()])])
     first_row = np.flatnonzero(np.diff(np.maximum.accumulate(of_row), prepend=-1) > 0)
     return People(ids, of_row, first_row)
 
@@ -102,7 +103,7 @@ def covariates_of(frame: pd.DataFrame, roles: Roles, people: People) -> tuple[pd
     columns = list(roles.covariates)
     table = frame[columns].iloc[people.first_row]
     table.index = people.ids
-    varying = [column for column in columns if _varies(frame[column], people)]
+    varying = [column for column in columns if _varies(column_of(frame, column), people)]
     if not varying:
         return table, []
     return table, [f"{some(varying)} varies within persons; the first value of each person was taken."]
@@ -125,9 +126,11 @@ def weights_of(
         If they are negative, missing, infinite, all zero, of the wrong number, or differ within a person.
     """
     if column is not None:
-        if _varies(frame[column], people):
-            raise WeightsError(f"{name}={column!r} differs between the rows of a person; a person has one weight")
-        given = frame[column].iloc[people.first_row]
+        if _varies(column_of(frame, column), people):
+            raise WeightsError(
+                f"{name}={column!r} differs between the rows of a person; a person has one weight"
+            )
+        given = column_of(frame, column).iloc[people.first_row]
     elif given is None:
         return None
     elif isinstance(given, pd.Series):
@@ -138,8 +141,9 @@ def weights_of(
         raise WeightsError(f"{name}= holds something that is no number") from None
     if weights.shape != (len(people.ids),):
         raise WeightsError(
-            f"{name}= has shape {weights.shape}, but there are {len(people.ids)} persons; give one number for each, "
-            "a Series by person id, or the name of a column"
+            f"{name}= has shape {weights.shape}, but there are {len(people.ids)} persons; give one number "
+            "for "
+            "each, a Series by person id, or the name of a column"
         )
     if (bad := np.flatnonzero(~np.isfinite(weights) | (weights < 0))).size:
         place = f"{weights[bad[0]]} for {people.ids[bad[0]]!r}"
@@ -162,7 +166,9 @@ def _aligned(name: str, weights: pd.Series, frame: pd.DataFrame, people: People)
     if len(people.ids) == len(frame) and weights.index.equals(frame.index):
         return weights
     if not weights.index.is_unique:
-        raise WeightsError(f"{name}= has several weights for {weights.index[weights.index.duplicated()][0]!r}")
+        raise WeightsError(
+            f"{name}= has several weights for {weights.index[weights.index.duplicated()][0]!r}"
+        )
     if (lacking := people.ids.difference(weights.index)).size:
         raise WeightsError(f"{name}= has no weight for {some(lacking)}; its index holds person ids")
     return weights.loc[people.ids]
@@ -182,10 +188,9 @@ def _check_present(ids: pd.Index, where: str) -> None:
 
 
 def _missing_ids(rows: np.ndarray, where: str) -> MissingIdsError:
-    listed = ", ".join(str(row + 1) for row in rows[:5].tolist())
+    listed = ", ".join(str(row + 1) for row in rows[:5].tolist()) + (", ..." if len(rows) > 5 else "")
     return MissingIdsError(
-        f"{where} is empty in {len(rows)} rows (row {listed}{' ...' if len(rows) > 5 else ''}); fill it in, or drop "
-        "these rows yourself"
+        f"{where} is empty in {len(rows)} rows (row {listed}); fill it in, or drop these rows yourself"
     )
 
 
@@ -199,6 +204,8 @@ def _with_wave(ids: pd.Index, waves: pd.Series) -> pd.Index:
 
 def _several_waves(column: Hashable, ids: pd.Index) -> WavesError:
     return WavesError(
-        f"{some(ids.unique())} appear in several waves of column {column!r}; wave={column!r} makes each person in "
-        "each wave a row of its own (id:wave), or keep the rows of one wave"
+        f"{some(ids.unique())} appear in several waves of column {column!r}; wave={column!r} makes each "
+        "person "
+        "in each wave a row of its own (id:wave), wave=False takes all waves as one, or keep the rows of "
+        "one wave"
     )

@@ -16,7 +16,7 @@ from irtvi.responses.checks import check
 from irtvi.responses.coding import Coding, code_items, lookup_of
 from irtvi.responses.files import load_table
 from irtvi.responses.labels import BLANK, Label, shown, some
-from irtvi.responses.layout import Roles, find_roles
+from irtvi.responses.layout import Roles, column_of, find_roles
 from irtvi.responses.observed import Observed, observe_long, observe_wide
 from irtvi.responses.people import (
     People,
@@ -79,8 +79,8 @@ def read(
     key : right answers; the chosen options are kept beside the scores
     reverse : items to reverse (True for all, or their names)
     missing : values that stand for missing; empty cells always do
-    wrong : values that are scored as wrong, that is in the lowest category; "blank" means empty cells of a wide
-        table, or rows of a long one that have no response (absent rows are never wrong)
+    wrong : values that are scored as wrong, that is in the lowest category; "blank" means empty cells of a
+        wide table, or rows of a long one that have no response (absent rows are never wrong)
     categories : all categories in their order, also those that nobody chose
     weights : frequencies, how many persons a row stands for: a column, an array, or a Series by person
     survey_weights : how much of the population each person stands for
@@ -103,7 +103,7 @@ def read(
         One of its kinds, where fitting can go on.
     """
     check_one_kind(weights, survey_weights)
-    frame, notes = load_table(source, delimiter, decimal, encoding, sheet, () if id is None else (id,))
+    frame, notes = load_table(source, delimiter, decimal, encoding, sheet)
     settings = ReadSettings(
         layout=layout,
         id=None if id is False else id,
@@ -143,7 +143,9 @@ def read(
         cells,
         coding,
         covariates,
-        weights_of("weights", None if settings.weights is not None else weights, settings.weights, frame, people),
+        weights_of(
+            "weights", None if settings.weights is not None else weights, settings.weights, frame, people
+        ),
         weights_of(
             "survey_weights",
             None if settings.survey_weights is not None else survey_weights,
@@ -160,9 +162,7 @@ def read(
     return responses
 
 
-def observe(
-    frame: pd.DataFrame, roles: Roles, settings: ReadSettings
-) -> tuple[People, Observed, list[str]]:
+def observe(frame: pd.DataFrame, roles: Roles, settings: ReadSettings) -> tuple[People, Observed, list[str]]:
     """Persons and labels of a table whose columns are known, and what there is to say."""
     if roles.layout == "wide":
         people = people_of_rows(frame, roles)
@@ -170,8 +170,8 @@ def observe(
         blank = _blank_is_wrong(settings, roles.items)
         return people, observe_wide(frame, people.ids, columns, blank), []
     people = people_of_answers(frame, roles)
-    places, item_ids = positions(frame[roles.item])
-    persons, response, said = people.of_row, frame[roles.response], []
+    places, item_ids = positions(column_of(frame, roles.item))
+    persons, response, said = people.of_row, column_of(frame, roles.response), []
     if roles.items:
         chosen = pd.Index(roles.items, name=item_ids.name)
         if unknown := [item for item in chosen if item not in item_ids]:
@@ -220,7 +220,9 @@ def _names(items: Sequence[Hashable]) -> tuple[Hashable, ...]:
         raise ConflictingOptionsError(f"items={items!r} is one text; give a list of item names")
     names = tuple(items)
     if len(set(names)) < len(names):
-        raise ConflictingOptionsError(f"items= names {some(i for i in set(names) if names.count(i) > 1)} twice")
+        raise ConflictingOptionsError(
+            f"items= names {some(i for i in set(names) if names.count(i) > 1)} twice"
+        )
     return names
 
 

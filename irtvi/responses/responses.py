@@ -88,7 +88,9 @@ class Responses:
     def _scored(self) -> Cells:
         if all(coding.scores == tuple(range(len(coding.scores))) for coding in self.codings):
             return self.cells
-        return self.cells.recode(torch.from_numpy(_padded([c.scores for c in self.codings], -1).astype(np.int8)))
+        return self.cells.recode(
+            torch.from_numpy(_padded([c.scores for c in self.codings], -1).astype(np.int8))
+        )
 
     def n_categories(self, uses: Literal["scored", "raw"]) -> np.ndarray:
         """Number of categories of each item, int [n_items]."""
@@ -121,7 +123,9 @@ class Responses:
             return torch.from_numpy(self.survey_weights / self.survey_weights.mean())
         return torch.ones(self.n_persons, dtype=torch.float64)
 
-    def subset(self, persons: np.ndarray | None = None, items: Sequence[Hashable] | None = None) -> "Responses":
+    def subset(
+        self, persons: np.ndarray | None = None, items: Sequence[Hashable] | None = None
+    ) -> "Responses":
         """Some persons (by position, or a bool for each) and some items (by name), in the given order."""
         part = self
         if persons is not None:
@@ -153,7 +157,7 @@ class Responses:
         return self.coding.state()
 
     def summary(self) -> pd.DataFrame:
-        """What was read, as a table with the column ``value``: sizes, categories, missing, what was guessed."""
+        """What was read, as a table with the column ``value``: sizes, missing, and what was guessed."""
         from irtvi.responses.checks import check
 
         n_cells = self.n_persons * self.n_items
@@ -185,7 +189,9 @@ class Responses:
         state = [self.person_ids.astype(str).tolist(), [str(item) for item in self.item_ids]]
         state += [[c.categories, c.scores, c.values] for c in self.codings]
         digest.update(json.dumps(state).encode())
-        cells = self.cells.to("cpu").compact().to_dense() if self.cells.density >= 0.15 else self.cells.to("cpu")
+        cells = (
+            self.cells.to("cpu").compact().to_dense() if self.cells.density >= 0.15 else self.cells.to("cpu")
+        )
         for name in ("offsets", "items", "codes"):
             if (tensor := getattr(cells, name, None)) is not None:
                 digest.update(np.ascontiguousarray(tensor.numpy()).data)

@@ -82,7 +82,7 @@ class ReadSettings:
             )
         if rule.key and rule.reverse:
             raise ConflictingOptionsError(
-                f"item {item!r} has a key and is in reverse=; an answer that is scored by a key has no direction"
+                f"item {item!r} has a key and is in reverse=; what is scored by a key has no direction"
             )
         return rule
 
@@ -157,5 +157,3 @@ def reverse_option(given: object) -> ByItem[bool]:
         return ByItem(False, {item: bool(value) for item, value in dict(given).items()})
     names = [given] if isinstance(given, str | int) else list(given)  # pyright: ignore
     return ByItem(False, dict.fromkeys(names, True))
-
-
