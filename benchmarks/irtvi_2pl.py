@@ -39,4 +39,4 @@ def fit_with(engine: str) -> Callable[[pd.DataFrame | irtvi.Responses], Estimate
 
 if __name__ == "__main__":
     prepare = {"responses": read, "frame": frame}[sys.argv[2]]
-    main(f"irtvi {irtvi.__version__}", prepare=prepare, fit=fit_with(sys.argv[3]))
+    main("irtvi", prepare=prepare, fit=fit_with(sys.argv[3]))
