@@ -32,6 +32,7 @@ LARGEST_STEP = 1.0
 MEMORY = 12
 FAR = 2.0
 """Steps of more than so many standard errors ask for a fresh curvature."""
+MOST_STIFFENINGS = 8
 SHORTENINGS, MOST_REJECTIONS, CAUTION = 4, 10, 5
 """Rejected steps before an EM step is tried, before the search gives up, and EM steps made after one."""
 
@@ -241,6 +242,10 @@ class _Climb:
             self.curvature, self.far = _sane(model, evaluation, self.missing)
             self.history = _History()
         self.step = self.history.solve(evaluation.gradient, self.curvature)
+        if float(self.step.abs().max()) > LARGEST_STEP:
+            self.history = _History()
+            self.step = self.curvature.solve(evaluation.gradient)
+            self.far = True
         self.step_se = float((self.step.abs() * _complete_scale(model, evaluation)).max())
         if self.cautious:
             self.cautious -= 1
@@ -250,13 +255,13 @@ class _Climb:
 
     def _complete(self) -> Curvature:
         self.history = _History()
-        curvature = curvature_of(self.problem.model, self.evaluation.information, self.evaluation.prior_curvature, None)
+        curvature = _restrained(self.problem.model, self.evaluation, None, 1.0)
         assert curvature is not None
         return curvature
 
     def advance(self, most: int) -> int:
         """Take the step, shortened as far as needed; the number of passes, not positive if nothing helped."""
-        step = self.step.clamp(-LARGEST_STEP, LARGEST_STEP)
+        step = _no_longer(self.step)
         assert self.curvature is not None
         for tries in range(1, most + 1):
             candidate = self.free + step
@@ -271,7 +276,7 @@ class _Climb:
             if tries == SHORTENINGS:
                 self.cautious = CAUTION
                 self.curvature = self._complete()
-                step = self.curvature.solve(self.evaluation.gradient).clamp(-LARGEST_STEP, LARGEST_STEP)
+                step = _no_longer(self.curvature.solve(self.evaluation.gradient))
             else:
                 step = 0.3 * step
         return -most
@@ -293,11 +298,34 @@ def _sane(model: Model, evaluation: Evaluation, missing: Missing | None) -> tupl
                 break
         share = share - 0.01 if share > 0.95 else share * 0.95
     share = min(share, 0.97) * 0.97
-    curvature = curvature_of(model, evaluation.information, evaluation.prior_curvature, missing, share)
-    if curvature is None:
-        curvature = curvature_of(model, evaluation.information, evaluation.prior_curvature, None)
+    curvature = _restrained(model, evaluation, missing, share) or _restrained(model, evaluation, None, 1.0)
     assert curvature is not None
     return curvature, True
+
+
+def _restrained(model: Model, evaluation: Evaluation, missing: Missing | None, share: float) -> Curvature | None:
+    """A curvature stiffened along parameters whose step would be too long (Levenberg's damping, one by one).
+
+    Cutting single components of a step off instead could turn it downhill.
+    """
+    gradient = evaluation.gradient
+    stiffness = evaluation.prior_curvature.clone()
+    curvature = None
+    for _ in range(MOST_STIFFENINGS):
+        curvature = curvature_of(model, evaluation.information, stiffness, missing, share)
+        if curvature is None:
+            return None
+        long = curvature.solve(gradient).abs() > LARGEST_STEP
+        if not long.any():
+            break
+        stiffness = torch.where(long, 2.0 * stiffness + gradient.abs() / LARGEST_STEP, stiffness)
+    return curvature
+
+
+def _no_longer(step: Tensor) -> Tensor:
+    """The step, shortened as a whole where a component is too long."""
+    longest = float(step.abs().max())
+    return step if longest <= LARGEST_STEP else step * (LARGEST_STEP / longest)
 
 
 def _complete_scale(model: Model, evaluation: Evaluation) -> Float[Tensor, " n_free"]:

@@ -23,7 +23,7 @@ PlacingFactory = Callable[[Answers, Int[Tensor, " persons"]], Placing]
 
 SAMPLE_TOLERANCE = 0.3
 SAMPLE_PASSES = 40
-ROUND = 40
+ROUND = 15
 """Passes after which parameters that run away or approach a boundary are looked for."""
 SMALL = 300_000
 """Persons x columns up to which a search runs in float64: it costs nothing there."""
@@ -191,6 +191,8 @@ def _without_prior(model: Model) -> Tensor:
     free = torch.ones(model.n_free, dtype=torch.bool, device=model.n_categories.device)
     for group in model.log_prior.groups:
         free[group.index] = False
+    for joint in model.log_prior.joint:
+        free[joint.index] = False
     return free
 
 

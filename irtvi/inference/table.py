@@ -67,8 +67,8 @@ def slot_second_derivatives(
 
 
 def finite(x: Tensor) -> Tensor:
-    """Zero where a category does not exist (its log-probability is -inf, its count 0)."""
-    return torch.where(torch.isfinite(x), x, 0.0)
+    """Zero where a category does not exist (its log-probability is -inf, its count 0); NaN is left to be seen."""
+    return torch.where(torch.isinf(x), 0.0, x)
 
 
 @dataclass(frozen=True)

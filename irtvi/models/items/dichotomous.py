@@ -1,7 +1,7 @@
 """Logistic models for two categories: Rasch, 1PL, 2PL, 3PL and 4PL."""
 
 import math
-from typing import Any
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -13,13 +13,34 @@ from irtvi.models.items.item_model import Facts, ItemModel, Parameters, Paramete
 from irtvi.models.priors import Normal
 from irtvi.models.transforms import UNIT
 
-SLOPE = ParameterSpec("a", "discrimination", start=1.0, prior=Normal(1.0, 1.0), per="dimension")
-COMMON_SLOPE = ParameterSpec(
-    "a", "common discrimination", start=1.0, prior=Normal(1.0, 1.0), per="dimension", scope="shared"
-)
+SLOPE = ParameterSpec("a", "discrimination", start=1.0, prior=Normal(1.0, 1.0), per="dimension", turns=True)
+COMMON_SLOPE = replace(SLOPE, label="common discrimination", scope="shared")
 INTERCEPT = ParameterSpec("d", "intercept", prior=Normal(0.0, 3.0))
 LOWER = ParameterSpec("c", "lower asymptote", start=0.2, prior=Normal(math.log(0.25), 0.5), transform=UNIT)
 UPPER = ParameterSpec("u", "upper asymptote", start=0.95, prior=Normal(2.5, 0.75), transform=UNIT)
+
+
+def intercept_from_difficulty(columns: dict[str, float], has_slope: bool) -> dict[str, float]:
+    """``d = -a b`` where a difficulty is held and no intercept."""
+    columns = dict(columns)
+    b = columns.pop("b", math.nan)
+    if not math.isnan(b) and math.isnan(columns.get("d", math.nan)):
+        a = columns.get("a", math.nan) if has_slope else 1.0
+        if math.isnan(a):
+            raise SpecificationError(
+                f"The difficulty b = {b} cannot be held while the discrimination a is free; "
+                "hold both, or hold the intercept d."
+            )
+        columns["d"] = -a * b
+    return columns
+
+
+LEAST_SHARE = 1e-30
+
+
+def log_share(share: Tensor) -> Tensor:
+    """Logarithm of an asymptote, which may be held at exactly 0: with finite values and derivatives there."""
+    return torch.log(share.clamp(min=LEAST_SHARE))
 
 
 class Logistic(ItemModel):
@@ -28,18 +49,18 @@ class Logistic(ItemModel):
     max_categories = 2
 
     def log_probs(
-        self, theta: Float[Tensor, "*batch dims"], params: Parameters, facts: Facts
-    ) -> Float[Tensor, "*batch categories"]:
+        self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
+    ) -> Float[Tensor, "*#batch categories"]:
         logit = (params["a"] * theta).sum(-1) + params["d"] if "a" in params else theta.sum(-1) + params["d"]
         log_up, log_down = logsigmoid(logit), logsigmoid(-logit)
         lower, upper = params.get("c"), params.get("u")
         if lower is None:
             return two_categories(log_down, log_up)
         if upper is None:
-            log_right = torch.logaddexp(torch.log(lower) + log_down, log_up)
+            log_right = torch.logaddexp(log_share(lower) + log_down, log_up)
             return two_categories(torch.log1p(-lower) + log_down, log_right)
-        log_right = torch.logaddexp(torch.log(lower) + log_down, torch.log(upper) + log_up)
-        log_wrong = torch.logaddexp(torch.log1p(-lower) + log_down, torch.log1p(-upper) + log_up)
+        log_right = torch.logaddexp(log_share(lower) + log_down, log_share(upper) + log_up)
+        log_wrong = torch.logaddexp(log_share(1 - lower) + log_down, log_share(1 - upper) + log_up)
         return two_categories(log_wrong, log_right)
 
     def report(self, params: Parameters, facts: Facts) -> dict[str, Tensor]:
@@ -52,17 +73,8 @@ class Logistic(ItemModel):
             columns = {f"a{k + 1}": slope[..., k] for k in range(slope.shape[-1])} | {"d": params["d"]}
         return columns | {name: params[name] for name in ("c", "u") if name in params}
 
-    def unreport(self, columns: dict[str, Any]) -> dict[str, Any]:
-        b = columns.pop("b", math.nan)
-        if not math.isnan(b) and math.isnan(columns.get("d", math.nan)):
-            a = columns.get("a", math.nan) if any(s.name == "a" for s in self.parameters) else 1.0
-            if math.isnan(a):
-                raise SpecificationError(
-                    f"The difficulty b = {b} cannot be held while the discrimination a is free; "
-                    "hold both, or hold the intercept d."
-                )
-            columns["d"] = -a * b
-        return columns
+    def unreport(self, columns: dict[str, float], facts: Facts) -> dict[str, float]:
+        return intercept_from_difficulty(columns, has_slope=any(s.name == "a" for s in self.parameters))
 
 
 class Rasch(Logistic):
