@@ -179,6 +179,8 @@ def plausible_values_over_items(
 
 CELL_RULE = torch.tensor([11.0, -93.0, 802.0, 802.0, -93.0, 11.0], dtype=torch.float64) / 1440.0
 """Integral over the middle one of five cells from the density at their six ends; exact to degree five."""
+HALVINGS = 26
+"""Of a cell of the grid, to find a quantile in it."""
 
 
 def _quantiles(block: PosteriorBlock, uniform: Float[Tensor, "block n"]) -> Float[Tensor, "block n"]:
@@ -199,7 +201,7 @@ def _quantiles(block: PosteriorBlock, uniform: Float[Tensor, "block n"]) -> Floa
     first = (rise_low / rise.clamp(min=1e-300)).clamp(max=3.0)
     second = (rise_high / rise.clamp(min=1e-300)).clamp(max=3.0)
     left, right = torch.zeros_like(share), torch.ones_like(share)
-    for _ in range(40):
+    for _ in range(HALVINGS):
         t = 0.5 * (left + right)
         value = t * (first + t * (3.0 - 2.0 * first - second + t * (first + second - 2.0)))
         left, right = torch.where(value < share, t, left), torch.where(value < share, right, t)
