@@ -129,8 +129,8 @@ def _about_categories(responses: Responses) -> Iterator[Finding]:
 def item_groups(cells: Cells, answered: np.ndarray) -> list[np.ndarray]:
     """Positions of items that persons link to each other, the largest group first.
 
-    Two items that a person answered are linked, so neighbours in each person's list are enough. Persons are added
-    until all items hang together.
+    Two items that a person answered are linked, so neighbours in each person's list are enough. Persons are
+    added until all items hang together.
 
     Parameters
     ----------

@@ -182,8 +182,8 @@ def _workbook(opener: Opener, name: str, sheet: str | int | None) -> tuple[pd.Da
             missing = chosen not in names if isinstance(chosen, str) else not 0 <= chosen < len(names)
             if missing:
                 raise FileFormatError(f"{name} has no sheet {sheet!r}; it has {names}")
-            header = _sheet(book.parse(chosen, header=None, nrows=1))
-            table = _sheet(book.parse(chosen, keep_default_na=False, na_values=[""]))
+            header = _sheet(pd.read_excel(book, sheet_name=chosen, header=None, nrows=1))
+            table = _sheet(pd.read_excel(book, sheet_name=chosen, keep_default_na=False, na_values=[""]))
     except FileFormatError:
         raise
     except Exception as error:  # openpyxl raises whatever it stumbles over

@@ -65,7 +65,7 @@ def is_number(label: Label) -> bool:
 
 def shown(label: object) -> str:
     """A label as a message shows it."""
-    return repr(label)
+    return repr(label.item() if isinstance(label, np.generic) else label)
 
 
 def some(things: Iterable[object], most: int = 5) -> str:

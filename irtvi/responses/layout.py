@@ -13,12 +13,12 @@ from irtvi.errors import (
     NoPersonsError,
     UnknownItemError,
 )
-from irtvi.responses.labels import is_number, label_of, some
+from irtvi.responses.labels import label_of, some
 from irtvi.responses.settings import ReadSettings
 
 _WORDS_FOR_PERSON = (
-    "person", "student", "pupil", "respondent", "subject", "user", "participant", "examinee", "candidate", "learner",
-    "case",
+    "person", "student", "pupil", "respondent", "subject", "user", "participant", "examinee", "candidate",
+    "learner", "case",
 )  # fmt: skip
 ID_NAMES = frozenset(
     ["id", "ids", "pid", "testee", *_WORDS_FOR_PERSON, "persons"]
@@ -81,7 +81,7 @@ def find_roles(frame: pd.DataFrame, settings: ReadSettings, number_rows: bool = 
     named = ("id", "item", "response", "wave", "weights", "survey_weights")
     for option in named:
         column = getattr(settings, option)
-        if column is not None and column not in frame.columns:
+        if column is not None and column is not False and column not in frame.columns:
             raise LayoutError(
                 f"{option}={column!r} names no column; the columns are {some(map(str, frame.columns), 12)}"
             )
@@ -172,42 +172,40 @@ def _long_roles(frame: pd.DataFrame, settings: ReadSettings) -> Roles:
     item = settings.item if settings.item is not None else _first(frame, ITEM_NAMES)
     response = settings.response if settings.response is not None else _first(frame, RESPONSE_NAMES)
     id_column = settings.id if settings.id is not None else _first(frame, sorted(ID_NAMES, key=_id_rank))
-    for option, column, names in (
-        ("id", id_column, "id"), ("item", item, "item"), ("response", response, "resp")
-    ):  # fmt: skip
-        if column is None:
-            raise LayoutError(
-                f"a long table needs a column of {option}s; none of {some(map(str, frame.columns), 12)} is "
-                "called "
-                f"{names!r}: name it with {option}="
-            )
+    lacking = {"id": id_column, "item": item, "response": response}
+    if lacking := [f"{option}=" for option, column in lacking.items() if column is None]:
+        raise LayoutError(
+            "a long table needs columns of ids, items and responses, called id, item and resp; the columns "
+            "are "
+            f"{some(map(str, frame.columns), 12)}: say with {', '.join(lacking)} which they are"
+        )
     if settings.layout is None:
         notes.append(f"Read as long: one row for each answer, in {id_column!r}, {item!r} and {response!r}.")
-    special = {id_column, item, response, settings.wave, settings.weights, settings.survey_weights}
+    special = {id_column, item, response, *_named_columns(settings)}
     covariates = tuple(c for c in frame.columns if _is_covariate(c) and c not in special)
-    wave = None if settings.wave is not None else _first(frame, ("wave",))
+    wave = _first(frame, ("wave",)) if settings.wave is None else None
     ignored = tuple(c for c in frame.columns if c not in special and c not in covariates and c != wave)
     if ignored:
         notes.append(f"Columns that are not used: {some(map(str, ignored), 8)}.")
     return Roles(
-        "long", id_column, item, response, settings.items or (), settings.wave, wave, covariates,
+        "long", id_column, item, response, settings.items or (), _wave_column(settings), wave, covariates,
         settings.weights, settings.survey_weights, ignored, notes,
     )  # fmt: skip
 
 
 def _wide_roles(frame: pd.DataFrame, settings: ReadSettings, number_rows: bool = False) -> Roles:
     notes = []
-    special = {settings.id, settings.wave, settings.weights, settings.survey_weights} - {None}
+    special = set(_named_columns(settings))
     chosen = settings.items
     if chosen is not None:
         if unknown := [item for item in chosen if item not in frame.columns]:
             raise UnknownItemError(f"items= names {some(unknown)}, which is no column of the table")
         if clash := special.intersection(chosen):
             raise ConflictingOptionsError(f"{some(clash)} is in items= and has another role as well")
-    wave = (
-        _first(frame, ("wave",)) if settings.wave is None and (not chosen or "wave" not in chosen) else None
-    )
-    others = [c for c in frame.columns if c not in special and c not in (chosen or ()) and c != wave]
+    found = _first(frame, ("wave",)) if _wave_column(settings) is None else None
+    taken = {*special, *(chosen or ())}
+    others = [c for c in frame.columns if c not in taken and c != found]
+    wave = found if settings.wave is None and found not in taken else None
     id_column = settings.id
     if id_column is None:
         id_column = None if number_rows else _id_column(frame, others)
@@ -223,7 +221,9 @@ def _wide_roles(frame: pd.DataFrame, settings: ReadSettings, number_rows: bool =
     ignored = tuple(free) if chosen is not None else ()
     if not items:
         raise NoItemsError(
-            f"no column is left for items among {some(map(str, frame.columns), 12)}; name them with items="
+            f"no column is left for items among {some(map(str, frame.columns), 12)}; name them with items=, "
+            "or the "
+            "right delimiter of a file with delimiter="
         )
     if settings.layout is None:
         notes.insert(0, "Read as wide: one row for each person.")
@@ -232,9 +232,18 @@ def _wide_roles(frame: pd.DataFrame, settings: ReadSettings, number_rows: bool =
     if ignored:
         notes.append(f"Columns that are not used: {some(map(str, ignored), 8)}.")
     return Roles(
-        "wide", id_column, None, None, tuple(items), settings.wave, wave, covariates,
+        "wide", id_column, None, None, tuple(items), _wave_column(settings), wave, covariates,
         settings.weights, settings.survey_weights, ignored, notes,
     )  # fmt: skip
+
+
+def _wave_column(settings: ReadSettings) -> Hashable | None:
+    return None if settings.wave is False else settings.wave
+
+
+def _named_columns(settings: ReadSettings) -> list[Hashable]:
+    columns = (settings.id, _wave_column(settings), settings.weights, settings.survey_weights)
+    return [column for column in columns if column is not None]
 
 
 def column_of(frame: pd.DataFrame, name: Hashable) -> pd.Series:
@@ -255,12 +264,20 @@ def _id_column(frame: pd.DataFrame, candidates: Sequence[Hashable]) -> Hashable 
     if first != frame.columns[0] or _is_covariate(first):
         return None
     values = column_of(frame, first)
-    nameless = str(first) == "" or str(first).startswith("Unnamed:")
-    text = not pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
-    if not (nameless or text) or not values.is_unique or values.hasnans:
+    if not values.is_unique or values.hasnans or len(values) < 2:
         return None
-    numbers = text and all(is_number(label_of(text) or "") for text in values.head(1000).tolist())
-    return first if nameless or (not numbers and len(values) > 1) else None
+    nameless = str(first) == "" or str(first).startswith("Unnamed:")
+    return first if nameless or _are_names(values) else None
+
+
+def _are_names(values: pd.Series) -> bool:
+    """Whether a column holds words that look like ids, not numbers or options such as A, B, C."""
+    if values.dtype.kind in "biufcmM" or isinstance(values.dtype, pd.CategoricalDtype):
+        return False
+    sample = values.head(1000).tolist()
+    return all(isinstance(value, str) and isinstance(label_of(value), str) for value in sample) and any(
+        len(value) > 1 for value in sample
+    )
 
 
 def _id_rank(name: str) -> tuple[int, str]:

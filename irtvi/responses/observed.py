@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from irtvi.errors import DuplicateResponsesError, UnparsableValueError
 from irtvi.responses.cells import MAX_CATEGORIES, MISSING, SPARSE_BELOW, Cells, DenseCells, SparseCells
 from irtvi.responses.coding import too_many
-from irtvi.responses.labels import BLANK, Label, NotALabelError, label_of
+from irtvi.responses.labels import BLANK, Label, NotALabelError, label_of, shown
 
 _ROWS = 4096
 """Rows that are converted at a time, so that a table of numbers needs little memory beside itself."""
@@ -296,7 +296,7 @@ def _duplicates(
     rows = pd.DataFrame({"person": persons, "item": items})
     again = np.flatnonzero(rows.duplicated(keep="first").to_numpy())
     first = [
-        f"row {row + 1} ({person_ids[persons[row]]!r}, {item_ids[items[row]]!r})"
+        f"row {row + 1} ({shown(person_ids[persons[row]])}, {shown(item_ids[items[row]])})"
         for row in again[:5].tolist()
     ]
     listed = ", ".join(first) + (", ..." if len(again) > 5 else "")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from irtvi.errors import ConflictingOptionsError, DuplicateIdsError, MissingIdsError, WavesError, WeightsError
-from irtvi.responses.labels import label_of, some
+from irtvi.responses.labels import label_of, shown, some
 from irtvi.responses.layout import Roles, column_of
 
 
@@ -146,7 +146,7 @@ def weights_of(
             "each, a Series by person id, or the name of a column"
         )
     if (bad := np.flatnonzero(~np.isfinite(weights) | (weights < 0))).size:
-        place = f"{weights[bad[0]]} for {people.ids[bad[0]]!r}"
+        place = f"{weights[bad[0]]} for {shown(people.ids[bad[0]])}"
         raise WeightsError(f"{name}= is {place} ({bad.size} such); weights are finite and not negative")
     if not weights.sum() > 0:
         raise WeightsError(f"{name}= is zero for everybody")

@@ -76,6 +76,7 @@ def read(
     item, response : columns of a long table
     items : which items to read, in this order
     wave : column of occasions; each person on each occasion becomes a row of its own, called ``id:wave``
+        (False: a column called wave means nothing)
     key : right answers; the chosen options are kept beside the scores
     reverse : items to reverse (True for all, or their names)
     missing : values that stand for missing; empty cells always do

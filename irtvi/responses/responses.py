@@ -213,7 +213,7 @@ def _described(n_categories: np.ndarray) -> str:
     return ", ".join(f"{n} ({items} items)" for n, items in counted)
 
 
-def _padded(rows: Sequence[Sequence[float]], fill: float) -> np.ndarray:
+def _padded(rows: Sequence[Sequence[int | float]], fill: int | float) -> np.ndarray:
     """Rows of different length as one array, float [rows, longest]."""
     table = np.full((len(rows), max((len(row) for row in rows), default=0)), fill, dtype=np.float64)
     for place, row in enumerate(rows):
