@@ -101,6 +101,10 @@ class DichotomousModelError(DataError):
     """A model for right and wrong met an item with more than two categories."""
 
 
+class EmptyCategoryError(DataError):
+    """Nobody chose a category whose parameters have no prior, so that they cannot be estimated."""
+
+
 class UnknownItemError(DataError):
     """An option or new data name an item that is not there."""
 

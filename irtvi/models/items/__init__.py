@@ -1,7 +1,13 @@
 """Item models by name."""
 
 from irtvi.models.items.dichotomous import FourPL, OnePL, Rasch, ThreePL, TwoPL
+from irtvi.models.items.graded import Graded
 from irtvi.models.items.item_model import Facts, ItemModel, ParameterSpec
+from irtvi.models.items.monotone import Monotone
+from irtvi.models.items.nested_logit import NestedLogit
+from irtvi.models.items.nominal import Nominal
+from irtvi.models.items.partial_credit import GeneralisedPartialCredit, PartialCredit, RatingScale
+from irtvi.models.items.sequential import Sequential
 
 ITEM_MODELS: dict[str, type[ItemModel]] = {
     "rasch": Rasch,
@@ -9,6 +15,14 @@ ITEM_MODELS: dict[str, type[ItemModel]] = {
     "2pl": TwoPL,
     "3pl": ThreePL,
     "4pl": FourPL,
+    "grm": Graded,
+    "gpcm": GeneralisedPartialCredit,
+    "pcm": PartialCredit,
+    "rsm": RatingScale,
+    "sequential": Sequential,
+    "nominal": Nominal,
+    "nested_logit": NestedLogit,
+    "monotone": Monotone,
 }
 
 __all__ = ["ITEM_MODELS", "Facts", "ItemModel", "ParameterSpec"]

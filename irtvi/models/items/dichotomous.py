@@ -92,7 +92,9 @@ class OnePL(Logistic):
 
     name = "1pl"
     label = "1PL"
-    reference = "Thissen, D. (1982). Marginal maximum likelihood estimation for the one-parameter logistic model."
+    reference = (
+        "Thissen, D. (1982). Marginal maximum likelihood estimation for the one-parameter logistic model."
+    )
     parameters = (COMMON_SLOPE, INTERCEPT)
 
 

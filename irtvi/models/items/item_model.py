@@ -1,5 +1,6 @@
 """The seam for item models: one pure formula, from which everything else is derived."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -8,6 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from irtvi.errors import SpecificationError
+from irtvi.models.hierarchy import Hierarchy
 from irtvi.models.priors import Prior
 from irtvi.models.transforms import IDENTITY, Transform
 
@@ -23,14 +26,17 @@ class Facts(NamedTuple):
         Number of categories of each item.
     key : Int[Tensor, "*items"]
         Code of the keyed category (-1 without a key), for models of raw answers.
+    sign : Int[Tensor, "*items"]
+        -1 where higher ability means lower answers, as the data say, else 1; for models with ``directed``.
     """
 
     n_categories: Int[Tensor, "*items"]
     key: Int[Tensor, "*items"]
+    sign: Int[Tensor, "*items"] = torch.ones((), dtype=torch.long)
 
     def take(self, items: Tensor) -> "Facts":
         """The facts of some items, gathered (one row per response, say)."""
-        return Facts(*(fact[items] for fact in self))
+        return Facts(*(fact[items] if fact.ndim else fact for fact in self))
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,16 @@ class ParameterSpec:
         Default prior.
     transform : Transform
         From the unconstrained to the formula's scale.
-    per : {"item", "dimension", "step"}
-        Event shape: one number, one per latent dimension, or one per category but the first.
+    per : {"item", "dimension", "step", "contrast", "feature"}
+        Event shape: one number, one per latent dimension, one per category but the first, one per category
+        but two, or ``size`` numbers.
     scope : {"item", "shared"}
-        Whether every item has its own or all items of the model share it.
+        Whether every item has its own or all items of the model share it; with an event shape that depends
+        on the number of categories, those that have as many.
+    turns : bool
+        Whether it changes its sign when ability is turned round.
+    size : int
+        How many numbers, for ``per="feature"``.
     """
 
     name: str
@@ -60,8 +72,15 @@ class ParameterSpec:
     start: float = 0.0
     prior: Prior | None = None
     transform: Transform = IDENTITY
-    per: Literal["item", "dimension", "step"] = "item"
+    per: Literal["item", "dimension", "step", "contrast", "feature"] = "item"
     scope: Literal["item", "shared"] = "item"
+    turns: bool = False
+    size: int = 1
+
+    @property
+    def depends_on_categories(self) -> bool:
+        """Whether an item with more categories has more of these numbers."""
+        return self.per in ("step", "contrast")
 
 
 class ItemModel(ABC):
@@ -69,6 +88,21 @@ class ItemModel(ABC):
 
     A subclass states its parameters and one formula, :meth:`log_probs`. Fitting, curves, information,
     scoring, simulation, storage and figures follow from these two.
+
+    Attributes
+    ----------
+    name, label, reference : str
+        Under which it is registered, how people call it, where it comes from.
+    parameters : tuple of ParameterSpec
+    uses : {"scored", "raw"}
+        Whether the formula is about scored codes or about the options that people chose.
+    max_categories : int or None
+    ordered : bool
+        Whether a higher category stands for more, so that an expected score makes sense.
+    needs_key : bool
+        Whether every item must have one right answer.
+    free_population : frozenset of str
+        What of the population the model frees.
     """
 
     name: ClassVar[str]
@@ -78,33 +112,42 @@ class ItemModel(ABC):
     uses: ClassVar[Literal["scored", "raw"]] = "scored"
     max_categories: ClassVar[int | None] = None
     ordered: ClassVar[bool] = True
+    needs_key: ClassVar[bool] = False
     free_population: ClassVar[frozenset[str]] = frozenset()
+    directed: ClassVar[bool] = False
+    """Whether the formula is monotone in ability, in the direction that ``facts.sign`` gives."""
+    flexible: ClassVar[bool] = False
+    """Whether the number of parameters says little about the fit, so that AIC and BIC mean nothing."""
+    hierarchy: ClassVar[Hierarchy | None] = None
+    """A prior that ties items together and whose hyperparameters are learned from the data."""
 
     @abstractmethod
     def log_probs(
-        self, theta: Float[Tensor, "*batch dims"], params: Parameters, facts: Facts
-    ) -> Float[Tensor, "*batch categories"]:
+        self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
+    ) -> Float[Tensor, "*#batch categories"]:
         """Log-probability of every category, in nats.
 
         Parameters
         ----------
-        theta : Float[Tensor, "*batch dims"]
+        theta : Float[Tensor, "*#batch dims"]
             Abilities.
         params : dict of Tensor
-            ``"*batch"`` leading axes, then the event shape of each parameter, on the formula's scale.
+            Leading axes that broadcast against those of theta, then the event shape of each parameter, on
+            the formula's scale. Items with fewer categories are padded with numbers that mean nothing.
         facts : Facts
             What is fixed about the items.
 
         Returns
         -------
-        Float[Tensor, "*batch categories"]
+        Float[Tensor, "*#batch categories"]
             Categories that an item does not have hold -inf.
         """
 
     def report(self, params: Parameters, facts: Facts) -> dict[str, Tensor]:
         """Readable columns of the item table as a smooth function of the parameters.
 
-        Standard deviations follow by the delta method. The default is the parameters themselves.
+        Standard deviations follow by the delta method. What an item does not have is NaN. The default is
+        the parameters themselves.
         """
         columns: dict[str, Tensor] = {}
         for spec in self.parameters:
@@ -112,16 +155,34 @@ class ItemModel(ABC):
             if spec.per == "item":
                 columns[spec.name] = value
             else:
-                for k in range(value.shape[-1]):
-                    columns[element_name(spec, k, value.shape[-1])] = value[..., k]
+                size = value.shape[-1]
+                columns |= {element_name(spec, k, size): value[..., k] for k in range(size)}
         return columns
 
-    def unreport(self, columns: dict[str, Any]) -> dict[str, Any]:
-        """Parameters from readable columns of one item; the inverse of :meth:`report`.
+    def unreport(self, columns: dict[str, float], facts: Facts) -> dict[str, float]:
+        """Parameters of one item, by their names in the formula, from readable columns.
 
-        Columns that the model does not know are left out by the caller; NaN means free.
+        Parameters
+        ----------
+        columns : dict of float
+            Columns that :meth:`report` gives, or parameters; NaN is free.
+        facts : Facts
+            Of the one item (no leading axes).
+
+        Raises
+        ------
+        SpecificationError
+            The columns hold a part of what must be held together.
         """
         return columns
+
+    def orientation(self, params: Parameters, facts: Facts) -> Float[Tensor, "*items dims"] | None:
+        """How much higher ability raises the answer to each item; its mean over items is made positive.
+
+        None for a model that says which way is up by itself.
+        """
+        slopes = [params[spec.name] for spec in self.parameters if spec.per == "dimension" and spec.turns]
+        return slopes[0] if slopes else None
 
     def settings(self) -> dict[str, Any]:
         """Constructor arguments, plain values only, so that a saved result can rebuild the model."""
@@ -130,7 +191,14 @@ class ItemModel(ABC):
 
 def event_size(spec: ParameterSpec, dims: int, n_categories: int) -> int:
     """How many numbers a parameter has for an item with that many categories."""
-    return {"item": 1, "dimension": dims, "step": n_categories - 1}[spec.per]
+    sizes = {
+        "item": 1,
+        "dimension": dims,
+        "step": n_categories - 1,
+        "contrast": n_categories - 2,
+        "feature": spec.size,
+    }
+    return max(sizes[spec.per], 0)
 
 
 def element_name(spec: ParameterSpec, k: int, size: int) -> str:
@@ -143,3 +211,23 @@ def element_name(spec: ParameterSpec, k: int, size: int) -> str:
 def two_categories(log_wrong: Tensor, log_right: Tensor) -> Tensor:
     """Stack two log-probabilities on a new last axis, broadcast against each other."""
     return torch.stack(torch.broadcast_tensors(log_wrong, log_right), -1)
+
+
+def existing(values: Tensor, n_categories: Int[Tensor, "*items"], otherwise: float) -> Tensor:
+    """Values of the categories (last axis) that an item has, and another number for the others."""
+    codes = torch.arange(values.shape[-1], device=values.device)
+    return torch.where(codes < n_categories[..., None], values, otherwise)
+
+
+def held_together(columns: dict[str, float], names: list[str], what: str) -> list[float] | None:
+    """The values of columns that can only be held together; None where all of them are free."""
+    values = [columns.get(name, math.nan) for name in names]
+    free = [name for name, value in zip(names, values, strict=True) if math.isnan(value)]
+    if len(free) == len(names):
+        return None
+    if free:
+        raise SpecificationError(
+            f"The {what} of an item are held together: {', '.join(free)} must be given too, "
+            f"or none of {', '.join(names)}."
+        )
+    return values
