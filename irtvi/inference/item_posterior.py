@@ -83,6 +83,19 @@ class BlockCurvature(Curvature):
         return out
 
 
+@dataclass(frozen=True)
+class DiagonalCurvature(Curvature):
+    """Variances alone, as a mean-field posterior has them."""
+
+    variance: Float[Tensor, " n_free"]
+
+    def solve(self, gradient: Float[Tensor, " n_free"]) -> Float[Tensor, " n_free"]:
+        return self.variance * gradient
+
+    def covariance_diagonal(self) -> Float[Tensor, " n_free"]:
+        return self.variance
+
+
 def uses_blocks(model: Model) -> bool:
     """Whether information is kept by item: too many free parameters for the full matrix."""
     return model.n_free > FULL_LIMIT and not _has_ties(model)

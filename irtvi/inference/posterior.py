@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from irtvi.inference.certificate import Certificates
+from irtvi.inference.encoders.encoder import LearnedEncoder
 from irtvi.inference.expectation import PersonSums
 from irtvi.inference.item_posterior import Curvature
 from irtvi.models.model import Model
@@ -61,6 +63,10 @@ class Posterior:
     seconds : float
     information_persons : int
         How many persons' missing information went into the curvature.
+    certificates : Certificates or None
+        How good each person's approximation is, where the engine approximates.
+    encoder : LearnedEncoder or None
+        What was trained with the items; scores of new people come from it.
     """
 
     model: Model
@@ -77,6 +83,8 @@ class Posterior:
     boundary: tuple[tuple[int, int, int], ...] = ()
     seconds: float = 0.0
     information_persons: int = 0
+    certificates: Certificates | None = None
+    encoder: LearnedEncoder | None = None
 
     @property
     def device(self) -> torch.device:
