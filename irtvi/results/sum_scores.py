@@ -1,6 +1,7 @@
 """What a sum score says about ability: the posterior given the sum, by the Lord-Wingersky recursion."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,11 +19,16 @@ from irtvi.responses.cells import Cells
 from irtvi.results.estimates import information_tables
 from irtvi.results.scoring import NO_ANSWER, Scores
 
-SHARE = 0.5
+SHARE = 0.7
 """Spacing of nodes as a share of the narrowest width that any posterior could have."""
 LONGEST = 200_000
 """Most sums on the lattice of the values."""
-CHUNK_NUMBERS = 8_000_000
+PATTERNS = 64
+"""Sets of answered items that go through the recursion together."""
+CHUNK_NUMBERS = 50_000
+"""Most sets times sums that go through it together."""
+CELLS = 50_000_000
+"""Cells of a block of persons within which equal sets of items are looked for."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,7 @@ def sum_score_table(
     """
     answered = ~model.excluded if answered is None else answered & ~model.excluded
     lattice = _lattice(model, values)
-    nodes = _Nodes(model, free)
-    score, theta, sd, probability = nodes.moments(lattice, answered[None], group)
+    score, theta, sd, probability = _Nodes(model, free, answered[None]).moments(lattice, answered[None], group)
     reached = probability[0] > 0
     return SumScoreTable(score[0, reached], theta[0, reached], sd[0, reached], probability[0, reached])
 
@@ -106,7 +111,6 @@ def eap_sum(
         What each code is worth, in the user's units.
     """
     lattice = _lattice(model, values)
-    nodes = _Nodes(model, free)
     device = free.device
     theta = torch.full((cells.n_persons,), torch.nan, dtype=torch.float64, device=device)
     sd = torch.full_like(theta, torch.nan)
@@ -116,11 +120,15 @@ def eap_sum(
     reached = torch.zeros(cells.n_persons, dtype=torch.long, device=device)
     reached.index_add_(0, persons, lattice.steps[items, codes])
     for group, who, answered, pattern in _patterns(cells, model, groups):
-        for part in torch.arange(len(answered), device=device).split(nodes.patterns_at_once(lattice, answered)):
-            _, mean, spread, _ = nodes.moments(lattice, answered[part], group)
-            inside = (pattern >= part[0]) & (pattern <= part[-1])
-            mine = who[inside]
-            row = pattern[inside] - part[0]
+        longest = int((lattice.steps.amax(1) * answered).sum(1).max()) + 1
+        order = torch.argsort(pattern)
+        who, pattern = who[order], pattern[order]
+        starts = torch.searchsorted(pattern, torch.arange(len(answered) + 1, device=device))
+        size = max(1, min(PATTERNS, CHUNK_NUMBERS // longest))
+        for part in torch.arange(len(answered), device=device).split(size):
+            _, mean, spread, _ = _Nodes(model, free, answered[part]).moments(lattice, answered[part], group)
+            rows = slice(int(starts[part[0]]), int(starts[part[-1] + 1]))
+            mine, row = who[rows], pattern[rows] - part[0]
             theta[mine], sd[mine] = mean[row, reached[mine]], spread[row, reached[mine]]
     status = np.full(cells.n_persons, "", dtype=object)
     empty = torch.bincount(persons, minlength=cells.n_persons) == 0
@@ -128,25 +136,26 @@ def eap_sum(
     return Scores(theta, sd, status)
 
 
-def _patterns(cells: Cells, model: Model, groups: Tensor):
-    """By group: persons, the distinct sets of answered items, and which set is each person's."""
+def _patterns(cells: Cells, model: Model, groups: Tensor) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
+    """Group, persons, the distinct sets of answered items by size, and which set is each person's."""
     for group in groups.unique().tolist():
-        who = torch.nonzero(groups == group)[:, 0]
-        answered = (cells.take(who).to_dense().codes >= 0) & ~model.excluded
-        sets, pattern = torch.unique(answered, dim=0, return_inverse=True)
-        yield group, who, sets, pattern
+        for who in torch.nonzero(groups == group)[:, 0].split(max(1, CELLS // cells.n_items)):
+            answered = (cells.take(who).to_dense().codes >= 0) & ~model.excluded
+            sets, pattern = torch.unique(answered, dim=0, return_inverse=True)
+            order = torch.argsort(sets.sum(1))
+            yield group, who, sets[order], torch.argsort(order)[pattern]
 
 
 class _Nodes:
-    """Probabilities of all answers at the nodes of a grid that suits any sum."""
+    """Probabilities of all answers at the nodes of a grid that suits any sum over some sets of items."""
 
-    def __init__(self, model: Model, free: Tensor) -> None:
+    def __init__(self, model: Model, free: Tensor, answered: Bool[Tensor, "patterns items"]) -> None:
         self.model = model
         low, high = population_range(model, free)
         rough = torch.linspace(low, high, 201, dtype=torch.float64, device=free.device)[:, None]
         tables = information_tables(model, rough, free)
         assert tables.information is not None
-        information = tables.information[:, model.columns.offset][:, ~model.excluded].sum(1)
+        information = tables.information[:, model.columns.offset] @ answered.double().T
         unit = (high - low) / (2 * TAIL)
         width = float((information + unit**-2).max()) ** -0.5
         spacing = min(SHARE * width, 1.0 / max(steepest_slope(model, rough, free), 1e-6))
@@ -156,46 +165,54 @@ class _Nodes:
         log_density = model.population_log_prob(theta, model.population_slots.free_values(free))
         self.density = torch.softmax(log_density, 0)
 
-    def patterns_at_once(self, lattice: _Lattice, answered: Bool[Tensor, "patterns items"]) -> int:
-        longest = int((lattice.steps.amax(1) * answered).sum(1).max()) + 1
-        return max(1, CHUNK_NUMBERS // (len(self.theta) * longest))
-
     def moments(
         self, lattice: _Lattice, answered: Bool[Tensor, "patterns items"], group: int
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Score, mean, sd and probability of every sum on the lattice, ``[patterns, sums]``."""
         distribution = self.distribution(lattice, answered)
-        joint = distribution * self.density[:, group, None]
-        probability = joint.sum(1)
-        mean = torch.einsum("pks,k->ps", joint, self.theta) / probability
-        deviation = self.theta[:, None] - mean[:, None, :]
-        sd = ((joint * deviation.square()).sum(1) / probability).sqrt()
+        density = self.density[:, group]
+        powers = torch.stack([density, density * self.theta, density * self.theta.square()])
+        probability, first, second = torch.einsum("mk,kps->mps", powers, distribution)
+        mean = first / probability
+        sd = (second / probability - mean.square()).clamp(min=0.0).sqrt()
         sums = torch.arange(distribution.shape[2], dtype=torch.float64, device=self.theta.device)
         base = (lattice.lowest * answered).sum(1)
         return base[:, None] + lattice.step * sums, mean, sd, probability
 
     def distribution(
         self, lattice: _Lattice, answered: Bool[Tensor, "patterns items"]
-    ) -> Float[Tensor, "patterns nodes sums"]:
-        """Probability of every sum at every node, one answered item of each pattern after the other."""
-        top = lattice.steps.amax(1)
-        longest = int((top * answered).sum(1).max()) + 1 if len(top) else 1
-        current = torch.zeros(len(answered), len(self.theta), longest, dtype=torch.float64, device=self.theta.device)
+    ) -> Float[Tensor, "nodes patterns sums"]:
+        """Probability of every sum at every node, one answered item of each pattern after the other.
+
+        A pattern whose items are used up goes on with an item that is worth nothing.
+        """
+        device = self.theta.device
+        top = lattice.steps.amax(1) * answered
+        n_sums = int(top.sum(1).max()) + 1
+        current = torch.zeros(len(self.theta), len(answered), n_sums, dtype=torch.float64, device=device)
         current[:, :, 0] = 1.0
-        turn = answered.long().cumsum(1) * answered
-        for t in range(1, int(turn.max()) + 1 if turn.numel() else 1):
-            patterns, items = torch.nonzero(turn == t, as_tuple=True)
-            before = current[patterns]
-            after = torch.zeros_like(before)
-            for code in range(int(self.model.n_categories[items].max())):
-                has = self.model.n_categories[items] > code
-                columns = (self.model.columns.offset[items] + code).clamp(max=self.probabilities.shape[1] - 1)
-                share = torch.where(has, self.probabilities[:, columns], 0.0).T[:, :, None]
-                shift = torch.where(has, lattice.steps[items, code], 0)
+        none = torch.zeros(len(self.theta), 1, dtype=torch.float64, device=device)
+        probabilities = torch.cat([self.probabilities, none, none + 1.0], 1)
+        zero, one = probabilities.shape[1] - 2, probabilities.shape[1] - 1
+        items_in_turn = torch.argsort(~answered, dim=1, stable=True)
+        reached = 1
+        for t in range(int(answered.sum(1).max())):
+            item = items_in_turn[:, t]
+            uses = answered.gather(1, item[:, None])[:, 0]
+            before = current[:, :, :reached]
+            reached = min(reached + int(top.gather(1, item[:, None]).max()), n_sums)
+            after = torch.zeros(len(self.theta), len(answered), reached, dtype=torch.float64, device=device)
+            for code in range(int(self.model.n_categories[item].max())):
+                has = uses & (self.model.n_categories[item] > code)
+                column = torch.where(has, self.model.columns.offset[item] + code, zero)
+                column = torch.where(~uses & (code == 0), one, column)
+                shift = torch.where(has, lattice.steps[item, code], 0)
+                share = probabilities[:, column]
                 for by in shift.unique().tolist():
-                    rows = shift == by
-                    after[rows, :, by:] += share[rows] * before[rows, :, : longest - by]
-            current[patterns] = after
+                    part = torch.where(shift == by, share, 0.0)[:, :, None]
+                    length = min(before.shape[2], reached - by)
+                    after[:, :, by : by + length].addcmul_(part, before[:, :, :length])
+            current[:, :, :reached] = after
         return current
 
 
