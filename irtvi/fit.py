@@ -14,7 +14,14 @@ from irtvi.inference.engines import ENGINES, Engine
 from irtvi.inference.engines.engine import Data, Progress
 from irtvi.inference.item_posterior import FullCurvature, person_scores
 from irtvi.inference.posterior import Posterior, Step
-from irtvi.models.specification import ModelChoice, PopulationChoice, PriorChoice, Specification, build
+from irtvi.models.specification import (
+    EqualChoice,
+    ModelChoice,
+    PopulationChoice,
+    PriorChoice,
+    Specification,
+    build,
+)
 from irtvi.responses.read import read
 from irtvi.responses.responses import Responses
 from irtvi.results.result import Result, engine_data
@@ -29,6 +36,7 @@ def fit(
     population: PopulationChoice = None,
     priors: PriorChoice = "default",
     fixed: pd.DataFrame | None = None,
+    equal: EqualChoice = None,
     engine: str | Engine = "auto",
     seed: int = 0,
     device: str = "auto",
@@ -51,6 +59,9 @@ def fit(
         ``priors=None`` is maximum likelihood.
     fixed : DataFrame, optional
         Parameters to hold: items as rows, parameters as columns as in ``result.items``; NaN is free.
+    equal : names of parameters, or mapping, optional
+        ``("a",)`` gives all items the same slope; ``{"a": [["Q1", "Q2"], ["Q5", "Q6"]]}`` makes it the same
+        within each group of items.
     engine : "auto", a name of ENGINES, or an engine's settings
     seed : int
         Same data, same seed, same device: same numbers.
@@ -77,7 +88,7 @@ def fit(
     """
     responses = data if isinstance(data, Responses) else read(data)
     chosen = _engine(engine)
-    built = build(Specification(model, priors, fixed, population), responses)
+    built = build(Specification(model, priors, fixed, population, equal), responses)
     place = _device(device)
     tensors = engine_data(responses, built.item_models, place)
     generator = torch.Generator().manual_seed(seed)

@@ -13,19 +13,50 @@ from irtvi.responses.cells import Cells
 BINS = 41
 WIDEST = 3.0
 STEPS = 6
+AVERAGING_ROUNDS = 8
 
 
-def simple_scores(cells: Cells, keys: Int[Tensor, " items"], n_most: int) -> Float[Tensor, " persons"]:
-    """Standardised sum of a person's answers, each item centred and scaled; an item with a key counts as 0 or 1."""
-    counts = cells.counts(n_most).double()
-    codes = torch.arange(n_most, dtype=torch.float64, device=counts.device)
-    value = torch.where(keys[:, None] >= 0, (codes == keys[:, None]).double(), codes)
+def simple_scores(cells: Cells, values: Float[Tensor, "items codes"]) -> Float[Tensor, " persons"]:
+    """Standardised sum of the values of a person's answers, each item centred and scaled."""
+    counts = cells.counts(values.shape[1]).double()
     n = counts.sum(1, keepdim=True).clamp(min=1.0)
-    mean = (counts * value).sum(1, keepdim=True) / n
-    variance = ((counts * (value - mean).square()).sum(1, keepdim=True) / n).clamp(min=1e-3)
-    centred = cells.sum_of(value - mean)
-    spread = cells.sum_of(variance.expand_as(value)).clamp(min=1e-6).sqrt()
+    mean = (counts * values).sum(1, keepdim=True) / n
+    variance = ((counts * (values - mean).square()).sum(1, keepdim=True) / n).clamp(min=1e-3)
+    centred = cells.sum_of(values - mean)
+    spread = cells.sum_of(variance.expand_as(values)).clamp(min=1e-6).sqrt()
     return centred / spread
+
+
+def answer_values(model: Model, cells: Cells) -> Float[Tensor, "items codes"]:
+    """What each answer counts in a simple score.
+
+    The code itself, or 1 for the right answer and 0 for others where a model without order has a key. For
+    options without order and key, what those who chose them reached on average (reciprocal averaging, Hill
+    1973), started from the other items if there are any, else from the codes.
+    """
+    device = model.n_categories.device
+    codes = torch.arange(int(model.n_categories.max()), dtype=torch.float64, device=device)
+    values = codes.repeat(model.n_items, 1)
+    unordered = torch.zeros(model.n_items, dtype=torch.bool, device=device)
+    for component in model.components:
+        if not component.item_model.ordered:
+            key = component.facts.key[:, None]
+            values[component.items] = torch.where(key >= 0, (codes == key).double(), codes)
+            unordered[component.items] = key[:, 0] < 0
+    if not unordered.any():
+        return values
+    if not unordered.all():
+        values[unordered] = 0.0
+    persons, items, given = cells.pairs()
+    answer = items * len(codes) + given
+    n = torch.bincount(answer, minlength=values.numel()).clamp(min=1)
+    for _ in range(AVERAGING_ROUNDS):
+        scores = simple_scores(cells, values)
+        means = (torch.bincount(answer, scores[persons], minlength=values.numel()) / n).view_as(values)
+        values = torch.where(
+            unordered[:, None], means / means.abs().amax(1, keepdim=True).clamp(min=1e-9), values
+        )
+    return values
 
 
 def normal_ranks(scores: Float[Tensor, " persons"]) -> Float[Tensor, " persons"]:
@@ -44,17 +75,15 @@ def start_values(
     free = start = model.start()
     if model.n_free == 0:
         return free
-    keys = torch.full((model.n_items,), -1, dtype=torch.long, device=device)
-    for component in model.components:
-        if component.item_model.uses == "raw":
-            keys[component.items] = component.facts.key
-    n_most = int(model.n_categories.max())
     theta = torch.linspace(-WIDEST, WIDEST, BINS, dtype=torch.float64, device=device)
-    rank = normal_ranks(simple_scores(cells.take(persons), keys, n_most))
+    sample = cells.take(persons)
+    rank = normal_ranks(simple_scores(sample, answer_values(model, sample)))
     mean, sd = model.population.moments(model.population_params(free))
     place = ((rank.clamp(-WIDEST, WIDEST) + WIDEST) / (2 * WIDEST) * (BINS - 1)).round().long()
     counts = torch.zeros(BINS, len(answers.columns), dtype=torch.float64, device=device)
-    used = answers.table(torch.zeros(BINS, len(model.columns.item), dtype=torch.float64, device=device))[0].shape[1]
+    used = answers.table(torch.zeros(BINS, len(model.columns.item), dtype=torch.float64, device=device))[
+        0
+    ].shape[1]
     counts = torch.zeros(BINS, used, dtype=torch.float64, device=device)
     for rows in torch.arange(len(persons), device=device).split(block_size):
         weights = torch.zeros(BINS, len(rows), device=device)

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from irtvi.errors import SpecificationError
 from irtvi.models.allotting import Allotment, EqualChoice, PriorChoice, check_prior_keys, equal_groups
@@ -14,7 +15,7 @@ from irtvi.models.choosing import ModelChoice, category_counts, choose_item_mode
 from irtvi.models.direction import item_directions
 from irtvi.models.holding import held_values
 from irtvi.models.items import Facts, ItemModel
-from irtvi.models.model import Component, Model
+from irtvi.models.model import Component, Model, tie
 from irtvi.models.parameters import HELD, Slots
 from irtvi.models.populations import NormalPopulation
 from irtvi.responses.responses import Responses
@@ -30,6 +31,8 @@ __all__ = [
     "Specification",
     "build",
 ]
+
+TURNED = "runs against the other items: its curve falls (check the key)"
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def build(specification: Specification, responses: Responses) -> Built:
     excluded = torch.zeros(len(item_ids), dtype=torch.bool)
     excluded[list(allotment.unsupported)] = True
     population_slots, n_free, population_note = _population(
-        specification.population, item_models, components, allotment.n_free
+        specification.population, item_models, components, excluded, allotment.n_free
     )
     allotment.n_free = n_free
     model = Model(
@@ -133,7 +136,12 @@ def build(specification: Specification, responses: Responses) -> Built:
         n_categories=torch.as_tensor(n_categories),
         excluded=excluded,
     )
-    status = tuple(allotment.unsupported.get(j, "") for j in range(len(item_ids)))
+    hyper = [c.item_model.hierarchy.start() if c.item_model.hierarchy else {} for c in components]
+    model = tie(model, hyper, model.start())
+    turned = facts.sign.expand(len(item_ids)) < 0
+    status = tuple(
+        allotment.unsupported.get(j, TURNED if m.directed and turned[j] else "") for j, m in enumerate(item_models)
+    )
     return Built(model, item_models, n_free, (*notes, population_note), status)
 
 
@@ -160,10 +168,13 @@ def _population(
     choice: PopulationChoice,
     item_models: tuple[ItemModel, ...],
     components: tuple[Component, ...],
+    excluded: Tensor,
     n_free: int,
 ) -> tuple[Slots, int, str]:
-    anchored = sum(int(((c.slots.index < 0) | ~c.slots.exists).all(1).sum()) for c in components)
-    n_items = len(item_models)
+    """Slots of the population, the number of free parameters with them, and what was decided."""
+    held = [((c.slots.index < 0) | ~c.slots.exists).all(1) & ~excluded[c.items] for c in components]
+    anchored = sum(int(h.sum()) for h in held)
+    n_items = int((~excluded).sum())
     free: frozenset[str] = frozenset().union(*(m.free_population for m in item_models))
     mean, sd = 0.0, 1.0
     if choice is None:
@@ -198,12 +209,12 @@ def _population(
         index.append(n_free if spec.name in free else HELD)
         n_free += spec.name in free
     transforms = tuple(spec.transform for spec in population.parameters)
-    held = torch.stack(
+    values = torch.stack(
         [t.to_free(torch.tensor(v, dtype=torch.float64)) for t, v in zip(transforms, (mean, sd), strict=True)]
     )
     slots = Slots(
         population.parameters, transforms, (1, 1),
-        torch.tensor([index]), held[None], torch.ones(1, 2, dtype=torch.bool),
+        torch.tensor([index]), values[None], torch.ones(1, 2, dtype=torch.bool),
     )  # fmt: skip
     shown = ", ".join(f"{n} {'free' if n in free else f'{v:g}'}" for n, v in (("mean", mean), ("sd", sd)))
     return slots, n_free, f"Population of ability: normal, {shown}."
