@@ -143,15 +143,15 @@ class PersonNodes:
     spacing: float
 
 
-ROUGH = PersonNodes(7, 1.15)
-FINE = PersonNodes(13, 0.8)
+ROUGH = PersonNodes(5, 1.3)
+FINE = PersonNodes(9, 1.0)
 GRAIN = 6
 """The table is this many times finer than the narrowest person's spacing, so that nodes can be rounded to it."""
 MOST_TABLE_NODES = 4000
 
 
 class _ScoreTable:
-    """Log-probabilities and slot derivatives of one component on a fine grid, as rows to gather."""
+    """Log-probabilities and slot derivatives of one component on a fine grid, by category."""
 
     def __init__(self, component: Component, theta: Tensor, free: Tensor, excluded: Tensor) -> None:
         values = component.slots.free_values(free)
@@ -160,20 +160,27 @@ class _ScoreTable:
             return component.log_probs(theta, v)
 
         log_probs = finite(table(values))
-        first = [finite(f) for f in slot_derivatives(table, values)]
-        rows = torch.stack([*first, log_probs], -1).to(torch.float32)
-        rows = torch.cat([rows, torch.zeros_like(rows[:, :, :1])], 2)
-        self.n_members, self.n_codes, self.width = rows.shape[1:]
-        self.rows = rows.reshape(-1, self.width)
-        self.items, self.slots = component.items, component.slots
-        self.excluded = excluded[component.items]
+        first = torch.stack([finite(f) for f in slot_derivatives(table, values)], -1)
+        self.log_probs = [x.float().contiguous() for x in log_probs.unbind(2)]
+        self.first = [x.float().contiguous() for x in first.unbind(2)]
+        self.items, self.excluded = component.items, excluded[component.items]
 
-    def gather(self, codes: Tensor, node: Int[Tensor, "some nodes"]) -> Float[Tensor, "some nodes members width"]:
-        given = codes[:, self.items].long()
-        given = torch.where((given >= 0) & ~self.excluded, given, self.n_codes - 1)
-        member = torch.arange(self.n_members, device=given.device)
-        column = member * self.n_codes + given
-        return self.rows[node[:, :, None] * (self.n_members * self.n_codes) + column[:, None, :]]
+    def indicators(self, codes: Tensor) -> list[Float[Tensor, "some members"]]:
+        """For each category, who chose it."""
+        given = codes[:, self.items]
+        return [((given == code) & ~self.excluded).float() for code in range(len(self.first))]
+
+    def log_likelihood(self, indicators: list[Tensor]) -> Float[Tensor, "some table_nodes"]:
+        return sum((chosen @ log_probs.T for chosen, log_probs in zip(indicators, self.log_probs, strict=True)))  # type: ignore[return-value]
+
+    def scores(self, indicators: list[Tensor], node: Int[Tensor, "some nodes"]) -> Float[Tensor, "rows members slots"]:
+        """Derivatives of each person's log-likelihood by the slots of each item, at the person's nodes."""
+        total = None
+        for chosen, first in zip(indicators, self.first, strict=True):
+            part = first[node].mul_(chosen[:, None, :, None])
+            total = part if total is None else total.add_(part)
+        assert total is not None
+        return total.flatten(0, 1)
 
 
 def _scores(
@@ -199,24 +206,24 @@ def _scores(
     centre = ((mean - grid.low) / grid.spacing).round().long()
     offsets = torch.arange(-half, half + 1, device=free.device)
     node = (centre[:, None] + stride[:, None] * offsets).clamp(0, grid.n_nodes - 1)
-    n_numbers = sum(t.n_members * t.width for t in tables) + model.n_free
-    chunk = max(8, CHUNK_BYTES // (nodes.n_nodes * 8 * n_numbers))
+    n_numbers = 2 * sum(t.first[0][0].numel() for t in tables) + model.n_free
+    chunk = max(8, CHUNK_BYTES // (4 * max(nodes.n_nodes * n_numbers, grid.n_nodes)))
     for part in torch.arange(len(persons), device=free.device).split(chunk):
         codes = cells.take(persons[part]).to_dense().codes
         at = node[part]
         log_joint = log_density[at, groups[part, None]]
-        scores = torch.zeros(len(part), nodes.n_nodes, model.n_free, device=free.device)
+        scores = torch.zeros(at.numel(), model.n_free, device=free.device)
         if population_first is not None:
             own = torch.zeros(*at.shape, *values.shape, dtype=torch.float64, device=free.device)
             own[torch.arange(len(part))[:, None], torch.arange(nodes.n_nodes), groups[part, None]] = population_first[
                 at, groups[part, None]
             ]
-            model.population_slots.add_columns(own.flatten(0, 1).float(), scores.view(-1, model.n_free))
-        for table in tables:
-            gathered = table.gather(codes, at)
-            log_joint = log_joint + gathered[..., -1].sum(-1)
-            table.slots.add_columns(gathered[..., :-1].flatten(0, 1), scores.view(-1, model.n_free))
-        yield part, scores, torch.softmax(log_joint, 1).float()
+            model.population_slots.add_columns(own.flatten(0, 1).float(), scores)
+        for component, table in zip(model.components, tables, strict=True):
+            indicators = table.indicators(codes)
+            log_joint = log_joint + table.log_likelihood(indicators).gather(1, at)
+            component.slots.add_columns(table.scores(indicators, at), scores)
+        yield part, scores.view(*at.shape, model.n_free), torch.softmax(log_joint, 1).float()
 
 
 def missing_information(

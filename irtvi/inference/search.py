@@ -9,9 +9,11 @@ from torch import Tensor
 
 from irtvi.inference.answers import Answers, answers_of
 from irtvi.inference.engines.engine import Data, Progress
+from irtvi.inference.evidence import learn, mixed_curvature
 from irtvi.inference.item_posterior import FINE, Curvature, uses_blocks
 from irtvi.inference.marginal import MarginalPosterior
 from irtvi.inference.maximise import Evaluation, Maximum, Missing, curvature_of, maximise
+from irtvi.inference.orientation import reflected
 from irtvi.inference.placing import Placing
 from irtvi.inference.posterior import Posterior
 from irtvi.inference.start import start_values
@@ -23,6 +25,9 @@ PlacingFactory = Callable[[Answers, Int[Tensor, " persons"]], Placing]
 
 SAMPLE_TOLERANCE = 0.3
 SAMPLE_PASSES = 40
+SAMPLE_PAYS = 4
+"""A sample is searched first where there are more than so many times as many persons."""
+HYPER_ROUNDS = 4
 ROUND = 15
 """Passes after which parameters that run away or approach a boundary are looked for."""
 SMALL = 300_000
@@ -31,7 +36,7 @@ NEAR_BOUNDARY = 4.0
 """An asymptote this far out on the logit, without a prior and still moving outward, is tried at its boundary."""
 RUNAWAY = 60.0
 """A slope or intercept without a prior beyond this has no finite maximum."""
-INFORMATION_WORK = 4e9
+INFORMATION_WORK = 1e9
 """About as many multiplications go into the standard errors; but 2,500 persons at least."""
 
 
@@ -93,21 +98,27 @@ def search(
     persons = everyone[active]
     sample = _sample(persons, model, data, generator)
     state = _State(model, model.start())
+    problem: MarginalPosterior | None = None
     if model.n_free:
         try:
             state.free = start_values(model, data.cells, answers, sample)
             if len(sample) < len(persons):
                 problem = _problem(model, data, sample, answers, placing, generator, progress)
                 _climb(state, problem, "sample", SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
+                _learn_hyperparameters(state, problem, "sample", progress)
                 state.missing = _scaled(state.missing, _total(data, persons) / _total(data, sample))
                 state.converged = False
-            problem = _problem(model, data, persons, answers, placing, generator, progress)
+            problem = _problem(state.model, data, persons, answers, placing, generator, progress)
+            if len(sample) == len(persons):
+                _learn_hyperparameters(state, problem, "everyone", progress)
             _everyone(state, problem, tolerance, max_passes, progress)
         except KeyboardInterrupt:
             state.stopped = True
     else:
         state.converged = True
-    return _finish(state, data, answers, placing, everyone, persons, generator, progress, tolerance, max_passes)
+    reusable = problem.placing if problem is not None and len(persons) == len(everyone) else None
+    final = reusable or placing(answers, everyone)
+    return _finish(state, data, final, everyone, persons, generator, progress, tolerance, max_passes)
 
 
 def _problem(
@@ -140,7 +151,7 @@ def _sample(persons: Tensor, model: Model, data: Data, generator: torch.Generato
     """A sample large enough to start from, or everyone where that would not pay."""
     size = min(max(len(persons) // 12, 4_000), 20_000)
     answers_per_item = data.cells.n_responses * size / max(len(persons), 1) / max(model.n_items, 1)
-    if len(persons) <= 1.6 * size or answers_per_item < 300:
+    if len(persons) <= SAMPLE_PAYS * size or answers_per_item < 300:
         return persons
     chosen = torch.randperm(len(persons), generator=generator)[:size].sort().values
     return persons[chosen.to(persons.device)]
@@ -161,6 +172,20 @@ def _climb(
     return maximum
 
 
+def _learn_hyperparameters(state: _State, problem: MarginalPosterior, phase: str, progress: Progress) -> None:
+    """Alternate between a rough maximum and the hyperparameters of highest evidence around it."""
+    if not any(state.model.hyper):
+        return
+    for _ in range(HYPER_ROUNDS):
+        maximum = _climb(state, problem, phase, SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
+        assert maximum is not None
+        state.model, settled = learn(problem, maximum.free, maximum.evaluation.passed)
+        problem.model = state.model
+        if settled:
+            break
+    state.converged = False
+
+
 def _everyone(
     state: _State, problem: MarginalPosterior, tolerance: float, max_passes: int, progress: Progress
 ) -> None:
@@ -171,8 +196,9 @@ def _everyone(
         held = _hold_runaways(state, problem) or _hold_at_boundary(state, problem, maximum, tolerance, progress)
         if held:
             continue
-        if not flipped and _reflect_if_negative(state):
-            flipped = True
+        turned = None if flipped else reflected(state.model, state.free)
+        if turned is not None:
+            state.free, state.missing, flipped = turned, None, True
             continue
         if maximum.converged:
             return
@@ -247,47 +273,10 @@ def replace_state(state: _State) -> _State:
     return replace(state)
 
 
-def _reflect_if_negative(state: _State) -> bool:
-    """Turn ability round where the mean slope is negative and nothing is anchored."""
-    slopes, places = [], []
-    for component in state.model.components:
-        for slot, spec in _slots_with_spec(component.slots):
-            if spec.per != "dimension":
-                continue
-            if (component.slots.index[:, slot] < 0).any() and not state.model.excluded[component.items].all():
-                held = component.slots.index[:, slot] < 0
-                if bool((held & ~state.model.excluded[component.items]).any()):
-                    return False
-            index = component.slots.index[:, slot].unique()
-            places.append(index[index >= 0])
-            slopes.append(state.free[index[index >= 0]])
-    if not slopes:
-        return False
-    slope, place = torch.cat(slopes), torch.cat(places)
-    mean = float(slope.mean())
-    if abs(mean) < 1e-6 * float(slope.abs().max()):
-        mean = float(slope[slope.abs().argmax()])
-    if mean >= 0:
-        return False
-    state.free = state.free.clone()
-    state.free[place] *= -1
-    state.missing = None
-    return True
-
-
-def _slots_with_spec(slots):
-    column = 0
-    for spec, size in zip(slots.specs, slots.sizes, strict=True):
-        for k in range(size):
-            yield column + k, spec
-        column += size
-
-
 def _finish(
     state: _State,
     data: Data,
-    answers: Answers,
-    placing: PlacingFactory,
+    placing: Placing,
     everyone: Tensor,
     persons: Tensor,
     generator: torch.Generator,
@@ -296,9 +285,7 @@ def _finish(
     max_passes: int,
 ) -> Posterior:
     model, free = state.model, state.free
-    final = MarginalPosterior(
-        model, data, everyone, placing(answers, everyone), generator, lambda: False, dtype=torch.float64
-    )
+    final = MarginalPosterior(model, data, everyone, placing, generator, lambda: False, dtype=torch.float64)
     passed = final.run(free, torch.float64)
     log_prior, _, second = model.log_prior.derivatives(free)
     curvature: Curvature | None = None
@@ -308,7 +295,11 @@ def _finish(
         work = FINE.n_nodes * float(model.n_free) ** 2
         n_information = len(persons) if uses_blocks(model) else min(len(persons), max(2_500, int(INFORMATION_WORK / work)))
         missing = final.missing(free, passed, n_information, FINE)
-        curvature = curvature_of(model, observed_information(model, free, passed.expectations), -second, missing)
+        information = observed_information(model, free, passed.expectations)
+        if any(model.hyper) and isinstance(missing, Tensor):
+            curvature = mixed_curvature(model, free, information, missing)
+        else:
+            curvature = curvature_of(model, information, -second, missing)
     if state.stopped:
         reason = "Stopped before convergence; this is the best state so far."
     elif state.converged:

@@ -1,0 +1,139 @@
+"""Windows: persons in order of where the encoder puts them, each block over its own slice of a shared table.
+
+The nodes of a block cover its persons' means by some standard deviations, with a stride of a power of two that
+suits their widths, so that a long test costs no more nodes a person than a short one.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from irtvi.inference.answers import Answers
+from irtvi.inference.encoders.encoder import Encoder
+from irtvi.inference.expectation import EDGE, Pass, PlacedAnswers
+from irtvi.inference.nodes import TAIL, Block, Grid, Placement
+from irtvi.inference.placing import SLACK, Placing, population_range
+from irtvi.inference.table import steepest_slope
+from irtvi.models.model import Model
+
+HALF_WIDTH = 5.0
+"""Of a window, in standard deviations of a person's proposal."""
+FIRST_MARGIN = 1.0
+MARGIN = 0.4
+"""What is added to the half width for errors of the encoder, and for those of moments from a pass."""
+WIDEST_CLASS = 8
+BLOCKS, SMALLEST_BLOCK, LARGEST_BLOCK = 12, 384, 2048
+ROUGH_GRID = 33
+
+
+@dataclass
+class WindowPlacing(Placing):
+    """Windows placed by an encoder, later by the moments that a pass found.
+
+    Attributes
+    ----------
+    answers : Answers
+    persons : Int[Tensor, " some"]
+    groups : Int[Tensor, " persons"]
+    encoder : Encoder
+    sd_share, slope_share : float
+        A person's spacing is at most ``sd_share`` of the own sd and ``slope_share`` over the steepest slope.
+    """
+
+    answers: Answers
+    persons: Int[Tensor, " some"]
+    groups: Int[Tensor, " persons"]
+    encoder: Encoder
+    sd_share: float = 1.0
+    slope_share: float = 1.0
+    _tail: float = TAIL
+    _placed: PlacedAnswers | None = field(default=None, repr=False)
+    _mean: Tensor | None = field(default=None, repr=False)
+    _sd: Tensor | None = field(default=None, repr=False)
+    _margin: float = FIRST_MARGIN
+
+    def place(self, model: Model, free: Float[Tensor, " n_free"]) -> PlacedAnswers:
+        if self._placed is None:
+            if self._mean is None or self._sd is None:
+                proposal = self.encoder.encode(model, free, self.answers, self.persons, self.groups[self.persons])
+                self._mean, self._sd = (moment.double() for moment in proposal.moments())
+            low, high = population_range(model, free, self._tail)
+            rough = torch.linspace(low, high, ROUGH_GRID, dtype=torch.float64, device=free.device)[:, None]
+            steepest = self.slope_share / max(steepest_slope(model, rough, free), 1e-6)
+            placement = windows(
+                self._mean, self._sd, self.persons, self.groups[self.persons], (low, high),
+                self.sd_share, steepest, HALF_WIDTH + self._margin,
+            )  # fmt: skip
+            self._placed = PlacedAnswers(self.answers, placement)
+        return self._placed
+
+    def adequate(self, model: Model, free: Float[Tensor, " n_free"], passed: Pass) -> bool:
+        assert self._placed is not None
+        placement = self._placed.placement
+        mean, sd = passed.persons.mean[self.persons], passed.persons.sd[self.persons]
+        spacing = torch.full_like(passed.persons.sd, torch.nan)
+        for block in placement.blocks:
+            spacing[block.persons] = placement.grid.spacing * block.stride
+        spacing = spacing[self.persons]
+        steepest = self.slope_share / max(steepest_slope(model, passed.expectations.theta, free), 1e-6)
+        good = bool((spacing <= SLACK * (self.sd_share * sd).clamp(max=steepest)).all())
+        if float(passed.persons.edge[self.persons].max()) > EDGE and self._tail < 40:
+            self._tail *= 1.5
+            good = False
+        if not good:
+            self._mean, self._sd = mean, torch.maximum(sd, 0.25 * spacing)
+            self._margin, self._placed = MARGIN, None
+        return good
+
+
+def windows(
+    mean: Float[Tensor, " some"],
+    sd: Float[Tensor, " some"],
+    persons: Int[Tensor, " some"],
+    groups: Int[Tensor, " some"],
+    bounds: tuple[float, float],
+    sd_share: float,
+    largest_spacing: float,
+    half_width: float,
+) -> Placement:
+    """Cut persons into blocks of like width and place, and give each block its slice of one grid.
+
+    Parameters
+    ----------
+    mean, sd : Float[Tensor, " some"]
+        Where each person's ability probably lies.
+    persons, groups : Int[Tensor, " some"]
+    bounds : tuple of float
+        Of the grid.
+    sd_share : float
+        Largest spacing as a share of a person's sd.
+    largest_spacing : float
+        Whatever the sd.
+    half_width : float
+        Of a window, in sds.
+    """
+    narrowest = float(sd.min())
+    finest = min(sd_share * narrowest, largest_spacing)
+    grid = Grid.covering(*bounds, finest)
+    widest_class = min(WIDEST_CLASS, max(0, math.floor(math.log2(largest_spacing / grid.spacing) + 1e-9)))
+    width = torch.log2((sd_share * sd / grid.spacing).clamp(min=1.0)).floor().clamp(max=widest_class).long()
+    order = torch.argsort(mean)
+    order = order[torch.argsort(groups[order] * (WIDEST_CLASS + 1) + width[order], stable=True)]
+    key = (groups * (WIDEST_CLASS + 1) + width)[order]
+    size = min(max(len(persons) // BLOCKS, SMALLEST_BLOCK), LARGEST_BLOCK)
+    blocks = []
+    _, counts = torch.unique_consecutive(key, return_counts=True)
+    for members in order.split(counts.tolist()):
+        n_blocks = max(1, round(len(members) / size))
+        for part in torch.tensor_split(members, n_blocks):
+            reach = half_width * float(sd[part].max())
+            stride = 2 ** int(width[part[0]])
+            first = math.floor((float(mean[part].min()) - reach - grid.low) / grid.spacing)
+            last = math.ceil((float(mean[part].max()) + reach - grid.low) / grid.spacing)
+            first, last = max(first, 0), min(max(last, 2 * stride), grid.n_nodes - 1)
+            first = min(first, max(last - 2 * stride, 0))
+            blocks.append(Block(persons[part], int(groups[part[0]]), first, last, stride))
+    return Placement(grid, tuple(blocks))
