@@ -29,6 +29,26 @@ class MissingExtraError(IrtviError, ImportError):
         super().__init__(f"{what} needs {package}, which is not installed: pip install 'irtvi[{extra}]'.")
 
 
+class StorageError(IrtviError, ValueError):
+    """A saved file cannot be written or read."""
+
+
+class UnstorableError(StorageError):
+    """Something has no place in a file: it is not made of numbers, texts, arrays and tables."""
+
+
+class ForeignFileError(StorageError):
+    """A file was not saved by irtvi."""
+
+
+class DamagedFileError(StorageError):
+    """A saved file is truncated or was changed."""
+
+
+class NewerFormatError(StorageError):
+    """A saved file comes from a newer irtvi."""
+
+
 class DataError(IrtviError, ValueError):
     """Something is wrong with the data.
 

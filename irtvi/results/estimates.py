@@ -56,7 +56,9 @@ class NodeTables:
     third: Float[Tensor, "nodes columns"] | None = None
 
 
-def likelihood_tables(model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]) -> NodeTables:
+def likelihood_tables(
+    model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]
+) -> NodeTables:
     """Log-probabilities and scores."""
     log_probs = theta.new_empty(len(theta), len(model.columns.item))
     score = torch.empty_like(log_probs)
@@ -64,13 +66,15 @@ def likelihood_tables(model: Model, theta: Float[Tensor, "nodes 1"], free: Float
     for component, columns in zip(model.components, model.component_columns, strict=True):
         values = component.slots.free_values(free)
         exists = columns >= 0
-        value, slope = jvp(lambda t, c=component, v=values: c.log_probs(t, v), (theta,), (ones,))
+        value, slope = jvp(lambda t, c=component, v=values: c.log_probs(t, v), (theta,), (ones,))[:2]
         log_probs[:, columns[exists]] = value[:, exists]
         score[:, columns[exists]] = finite(slope)[:, exists]
     return NodeTables(log_probs, score)
 
 
-def information_tables(model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]) -> NodeTables:
+def information_tables(
+    model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]
+) -> NodeTables:
     """As :func:`likelihood_tables`, with the items' information and what goes with it."""
     shape = len(theta), len(model.columns.item)
     log_probs, score, information, information_slope, third = (theta.new_empty(shape) for _ in range(5))
@@ -86,7 +90,7 @@ def information_tables(model: Model, theta: Float[Tensor, "nodes 1"], free: Floa
             return jvp(table, (t,), (ones,))[1]
 
         value = table(theta)
-        s, ds = jvp(slope, (theta,), (ones,))
+        s, ds = jvp(slope, (theta,), (ones,))[:2]
         p, s, ds = value.exp(), finite(s), finite(ds)
         square = s.square()
         log_probs[:, columns[exists]] = value[:, exists]
@@ -106,7 +110,9 @@ class Criterion(ABC):
     uses_prior = False
 
     @abstractmethod
-    def columns(self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]) -> list[Tensor]:
+    def columns(
+        self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]
+    ) -> list[Tensor]:
         """Tables ``[nodes, columns]`` whose sums over a person's answers :meth:`combine` needs."""
 
     @abstractmethod
@@ -119,7 +125,9 @@ class Criterion(ABC):
 class Likelihood(Criterion):
     """The log-likelihood: maximum likelihood."""
 
-    def columns(self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]) -> list[Tensor]:
+    def columns(
+        self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]
+    ) -> list[Tensor]:
         tables = likelihood_tables(model, theta, free)
         return [tables.log_probs, tables.score]
 
@@ -143,9 +151,12 @@ class LogPosterior(Likelihood):
 class WithJeffreys(Criterion):
     """Log-likelihood plus half the log information (Jeffreys 1946); the "WLE" of R mirt."""
 
-    def columns(self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]) -> list[Tensor]:
+    def columns(
+        self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]
+    ) -> list[Tensor]:
         tables = information_tables(model, theta, free)
-        assert tables.information is not None and tables.information_slope is not None
+        assert tables.information is not None
+        assert tables.information_slope is not None
         return [tables.log_probs, tables.score, tables.information, tables.information_slope]
 
     def combine(
@@ -163,9 +174,12 @@ class Warm(Criterion):
     derivative, only serves to choose among several maxima.
     """
 
-    def columns(self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]) -> list[Tensor]:
+    def columns(
+        self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]
+    ) -> list[Tensor]:
         tables = information_tables(model, theta, free)
-        assert tables.information is not None and tables.third is not None
+        assert tables.information is not None
+        assert tables.third is not None
         return [tables.log_probs, tables.score, tables.information, tables.third]
 
     def combine(
@@ -179,7 +193,11 @@ class Warm(Criterion):
 
 
 def map_(
-    model: Model, free: Float[Tensor, " n_free"], cells: Cells, groups: Int[Tensor, " persons"], limit: float = LIMIT
+    model: Model,
+    free: Float[Tensor, " n_free"],
+    cells: Cells,
+    groups: Int[Tensor, " persons"],
+    limit: float = LIMIT,
 ) -> Scores:
     """Posterior mode of every person; sd from the curvature of the log posterior there.
 
@@ -196,7 +214,11 @@ def map_(
 
 
 def ml(
-    model: Model, free: Float[Tensor, " n_free"], cells: Cells, groups: Int[Tensor, " persons"], limit: float = LIMIT
+    model: Model,
+    free: Float[Tensor, " n_free"],
+    cells: Cells,
+    groups: Int[Tensor, " persons"],
+    limit: float = LIMIT,
 ) -> Scores:
     """Maximum likelihood, no prior; parameters as for :func:`map_`.
 
@@ -207,16 +229,24 @@ def ml(
 
 
 def wle(
-    model: Model, free: Float[Tensor, " n_free"], cells: Cells, groups: Int[Tensor, " persons"], limit: float = LIMIT
+    model: Model,
+    free: Float[Tensor, " n_free"],
+    cells: Cells,
+    groups: Int[Tensor, " persons"],
+    limit: float = LIMIT,
 ) -> Scores:
     """Warm's weighted likelihood estimate, no prior; parameters as for :func:`map_`."""
     return _maximise(Warm(), model, free, cells, groups, limit)
 
 
 def jeffreys(
-    model: Model, free: Float[Tensor, " n_free"], cells: Cells, groups: Int[Tensor, " persons"], limit: float = LIMIT
+    model: Model,
+    free: Float[Tensor, " n_free"],
+    cells: Cells,
+    groups: Int[Tensor, " persons"],
+    limit: float = LIMIT,
 ) -> Scores:
-    """Mode under Jeffreys' prior, which equals :func:`wle` without asymptotes; parameters as for :func:`map_`."""
+    """Mode under Jeffreys' prior, equal to :func:`wle` without asymptotes; parameters as for :func:`map_`."""
     return _maximise(WithJeffreys(), model, free, cells, groups, limit)
 
 
@@ -228,7 +258,8 @@ def search_nodes(model: Model, free: Float[Tensor, " n_free"]) -> Float[Tensor, 
     rough = torch.linspace(low, high, 201, dtype=torch.float64, device=free.device)
     steepest = max(steepest_slope(model, rough[:, None], free), 1e-6)
     spacing = max(min(COARSEST * unit, SLOPE_SHARE / steepest), (high - low) / MOST_NODES)
-    central = torch.linspace(low, high, int(np.ceil((high - low) / spacing)) + 1, dtype=torch.float64, device=free.device)
+    n_central = int(np.ceil((high - low) / spacing)) + 1
+    central = torch.linspace(low, high, n_central, dtype=torch.float64, device=free.device)
     n_outer = int(np.ceil(np.log(FARTHEST / CENTRAL) / np.log(GROWTH)))
     growth = GROWTH ** torch.arange(1, n_outer + 1, dtype=torch.float64, device=free.device)
     beyond = CENTRAL * unit * (growth - 1.0)
@@ -258,10 +289,12 @@ def _maximise(
     return Scores(theta, sd, status)
 
 
-def _log_prior(model: Model, theta: Float[Tensor, "nodes 1"], free: Tensor) -> Float[Tensor, "2 nodes groups"]:
+def _log_prior(
+    model: Model, theta: Float[Tensor, "nodes 1"], free: Tensor
+) -> Float[Tensor, "2 nodes groups"]:
     values = model.population_slots.free_values(free)
-    value, slope = jvp(lambda t: model.population_log_prob(t, values), (theta,), (torch.ones_like(theta),))
-    return torch.stack([value, slope])
+    ones = torch.ones_like(theta)
+    return torch.stack(jvp(lambda t: model.population_log_prob(t, values), (theta,), (ones,))[:2])
 
 
 def _sums(answers: Answers, block: AnswerBlock, tables: list[Tensor]) -> list[Tensor]:
@@ -271,7 +304,7 @@ def _sums(answers: Answers, block: AnswerBlock, tables: list[Tensor]) -> list[Te
 def _brackets(
     criterion: Criterion, model: Model, free: Tensor, answers: Answers, groups: Tensor, nodes: Tensor
 ) -> tuple[Int[Tensor, " persons"], Float[Tensor, " persons"], Bool[Tensor, " persons"]]:
-    """For each person the node left of the highest maximum (-1: none), the higher end, and whether there are answers."""
+    """For each person the node left of the highest maximum (-1: none), the sign of the higher end, any answers."""
     theta = nodes[:, None]
     prior = _log_prior(model, theta, free)
     tables = criterion.columns(model, theta, free)
@@ -318,7 +351,8 @@ def _refine(
         for group in groups[inside].unique().tolist():
             for persons in inside[groups[inside] == group].split(BLOCK):
                 sums = _sums(answers, answers.block(persons), tables)
-                series[:, persons] = to_series @ criterion.combine(theta[:, 0], sums, prior[:, :, group, None])[1]
+                slope = criterion.combine(theta[:, 0], sums, prior[:, :, group, None])[1]
+                series[:, persons] = to_series @ slope
     found = bracket >= 0
     series, k = series[:, found], bracket[found]
     root = _falling_root(series)

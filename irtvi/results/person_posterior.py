@@ -70,7 +70,11 @@ class PosteriorBlock:
 
 
 def placed_grid(
-    model: Model, free: Float[Tensor, " n_free"], cells: Cells, groups: Int[Tensor, " persons"], spacing: Spacing
+    model: Model,
+    free: Float[Tensor, " n_free"],
+    cells: Cells,
+    groups: Int[Tensor, " persons"],
+    spacing: Spacing,
 ) -> Grid:
     """The grid that these persons' posteriors ask for."""
     answers = answers_of(model, cells)
@@ -172,7 +176,7 @@ def plausible_values_over_items(
     groups: Int[Tensor, " persons"],
     generator: torch.Generator,
 ) -> Float[Tensor, "persons n"]:
-    """One draw from each person's posterior for every draw of the items, so that their uncertainty is in it."""
+    """One draw from each person's posterior for every draw of the items, so that it has their uncertainty."""
     columns = [plausible_values(model, free, cells, groups, 1, generator) for free in draws]
     return torch.cat(columns, 1)
 

@@ -49,6 +49,12 @@ def eap(
         return PersonSums.empty(0, free.device)
     placing = GridPlacing(answers_of(model, cells), persons, groups)
     problem = MarginalPosterior(
-        model, Data(cells, None, groups), persons, placing, torch.Generator(), lambda: False, dtype=torch.float64
+        model,
+        Data(cells, None, groups),
+        persons,
+        placing,
+        torch.Generator(),
+        lambda: False,
+        dtype=torch.float64,
     )
     return problem.run(free, torch.float64).persons

@@ -89,7 +89,8 @@ def sum_score_table(
     """
     answered = ~model.excluded if answered is None else answered & ~model.excluded
     lattice = _lattice(model, values)
-    score, theta, sd, probability = _Nodes(model, free, answered[None]).moments(lattice, answered[None], group)
+    nodes = _Nodes(model, free, answered[None])
+    score, theta, sd, probability = nodes.moments(lattice, answered[None], group)
     reached = probability[0] > 0
     return SumScoreTable(score[0, reached], theta[0, reached], sd[0, reached], probability[0, reached])
 
@@ -221,23 +222,21 @@ def _lattice(model: Model, values: Float[Tensor, "items codes"]) -> _Lattice:
     rows = [row[:n] for row, n in zip(values.cpu().double().tolist(), counts, strict=True)]
     lowest = [min(row) for row in rows]
     above = [[Fraction(str(round(v - low, 10))) for v in row] for row, low in zip(rows, lowest, strict=True)]
-    differences = [v for row in above for v in row if v]
-    step = Fraction(0)
-    for difference in set(differences):
-        step = Fraction(math.gcd(step.numerator * difference.denominator, difference.numerator * step.denominator),
-                        step.denominator * difference.denominator)  # fmt: skip
-    if not step:
-        step = Fraction(1)
+    step = _common_step({v for row in above for v in row if v})
     length = sum(max(row) for row in above) / step
     if length > LONGEST:
         raise SpecificationError(
-            f"Sum scores need values with a common step; these need {int(length)} sums in steps of {float(step):g}. "
-            "Declare categories with simple values, or use method='eap'."
+            "Sum scores need values with a common step; "
+            f"these need {int(length)} sums in steps of {float(step):g}. Declare categories with simple values, or use method='eap'."
         )
     steps = torch.zeros(len(rows), max(counts), dtype=torch.long)
     for j, row in enumerate(above):
         steps[j, : len(row)] = torch.tensor([int(v / step) for v in row])
     device = model.n_categories.device
-    return _Lattice(
-        float(step), torch.tensor(lowest, dtype=torch.float64, device=device), steps.to(device)
-    )
+    return _Lattice(float(step), torch.tensor(lowest, dtype=torch.float64, device=device), steps.to(device))
+
+
+def _common_step(differences: set[Fraction]) -> Fraction:
+    """The largest step of which all are multiples; 1 where there is nothing to divide."""
+    whole = math.lcm(*(d.denominator for d in differences))
+    return Fraction(math.gcd(*(int(d * whole) for d in differences)) or whole, whole)

@@ -73,7 +73,9 @@ class _Derivatives:
             self.population = torch.stack(first, -1).float()
         self.n_numbers = sum(c.slots.index.numel() for c in model.components) + model.n_free
 
-    def _component(self, component: Component, theta: Tensor, free: Tensor) -> Float[Tensor, "codes nodes columns"]:
+    def _component(
+        self, component: Component, theta: Tensor, free: Tensor
+    ) -> Float[Tensor, "codes nodes columns"]:
         values = component.slots.free_values(free)
         first = slot_derivatives(lambda v: component.log_probs(theta, v), values)
         table = torch.stack([finite(f) for f in first], -1)
@@ -81,7 +83,10 @@ class _Derivatives:
         return table.permute(2, 0, 1, 3).flatten(2).float()
 
     def covariances(
-        self, pull: Float[Tensor, "block nodes"], codes: Int[Tensor, "block items"], groups: Int[Tensor, " block"]
+        self,
+        pull: Float[Tensor, "block nodes"],
+        codes: Int[Tensor, "block items"],
+        groups: Int[Tensor, " block"],
     ) -> list[Float[Tensor, "block members slots"]]:
         """Posterior covariance of ability with the derivative by every slot, for each part of the model."""
         out = []
@@ -106,7 +111,8 @@ def _spread_of(model: Model, curvature: Curvature):
     """Function from covariances with all slots to the variance that the parameters' posterior implies."""
     if isinstance(curvature, FullCurvature):
         identity = torch.eye(model.n_free, dtype=torch.float64, device=curvature.factor.device)
-        whitening = torch.linalg.solve_triangular(curvature.factor, identity, upper=False).T.float().contiguous()
+        inverse_factor = torch.linalg.solve_triangular(curvature.factor, identity, upper=False)
+        whitening = inverse_factor.T.float().contiguous()
 
         def full(parts: list[Tensor]) -> Float[Tensor, " block"]:
             gradient = torch.zeros(len(parts[0]), model.n_free, dtype=parts[0].dtype, device=parts[0].device)
