@@ -13,6 +13,8 @@ def reflected(model: Model, free: Float[Tensor, " n_free"]) -> Float[Tensor, " n
 
     The mean over items of :meth:`ItemModel.orientation` is positive; near-ties go by the largest.
     """
+    if any(component.item_model.directed for component in model.components):
+        return None
     slopes, places = [], []
     for component in model.components:
         counted = ~model.excluded[component.items]

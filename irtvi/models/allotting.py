@@ -79,7 +79,8 @@ class Allotment:
                     else:
                         numbers.append((column + k, spec, k, transform))
                 column += size
-            estimable = self._is_estimable(j, [spec for _, spec, _, _ in numbers])
+            tied = item_model.hierarchy.tied if item_model.hierarchy else frozenset()
+            estimable = self._is_estimable(j, [spec for _, spec, _, _ in numbers if spec.name not in tied])
             for c, spec, k, transform in numbers:
                 tie = self._tie(item_model, spec, k, transform, j)
                 if estimable or spec.scope == "shared":

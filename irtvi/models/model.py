@@ -1,5 +1,6 @@
 """A model: families of items, a population and priors, tied to one free vector."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -7,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from irtvi.models.hierarchy import JointNormal
 from irtvi.models.items.item_model import Facts, ItemModel, Parameters
 from irtvi.models.parameters import HELD, LogPrior, Slots, free_start
 from irtvi.models.populations import Population
@@ -36,6 +38,18 @@ class Component:
         """Table of log-probabilities at abilities, from unconstrained slot values."""
         params = self.slots.unpack(values)
         return self.item_model.log_probs(theta[:, None, :], params, self.facts)
+
+    def joint_prior(self, hyper: Mapping[str, float], free: Float[Tensor, " n_free"]) -> JointNormal:
+        """Prior that the hierarchy of the item model has at some hyperparameters."""
+        hierarchy = self.item_model.hierarchy
+        assert hierarchy is not None
+        values = self.slots.free_values(free)
+        where = self.slots.columns()
+        return hierarchy.prior(
+            hyper,
+            {name: values[:, slots] for name, slots in where.items()},
+            {name: self.slots.index[:, slots] for name, slots in where.items()},
+        )
 
     def to(self, device: torch.device) -> "Component":
         facts = Facts(*(fact.to(device) for fact in self.facts))
@@ -85,6 +99,8 @@ class Model:
     excluded : Bool[Tensor, " items"]
         Items that cannot be estimated; their answers take no part in the likelihood.
     dims : int
+    hyper : tuple of mapping
+        Hyperparameters of each component's hierarchy, empty for components without one.
     """
 
     components: tuple[Component, ...]
@@ -95,6 +111,7 @@ class Model:
     n_categories: Int[Tensor, " items"]
     excluded: Bool[Tensor, " items"]
     dims: int = 1
+    hyper: tuple[Mapping[str, float], ...] = ()
 
     @property
     def n_items(self) -> int:
@@ -161,6 +178,25 @@ class Model:
         )
 
 
+def tie(model: Model, hyper: Sequence[Mapping[str, float]], free: Float[Tensor, " n_free"]) -> Model:
+    """The model with the joint priors that its components' hierarchies have at these hyperparameters.
+
+    Parameters
+    ----------
+    model : Model
+    hyper : sequence of mapping
+        Hyperparameters of each component, empty for components without a hierarchy.
+    free : Float[Tensor, " n_free"]
+        Where to read what a prior mean depends on.
+    """
+    joint = tuple(
+        component.joint_prior(chosen, free)
+        for component, chosen in zip(model.components, hyper, strict=True)
+        if component.item_model.hierarchy is not None
+    )
+    return replace(model, log_prior=replace(model.log_prior, joint=joint), hyper=tuple(hyper))
+
+
 def hold(
     model: Model, positions: Int[Tensor, " held"], values: Float[Tensor, " held"]
 ) -> tuple[Model, Int[Tensor, " remaining"]]:
@@ -195,7 +231,11 @@ def hold(
         model,
         components=tuple(replace(c, slots=narrow(c.slots)) for c in model.components),
         population_slots=narrow(model.population_slots),
-        log_prior=LogPrior(tuple(groups), len(remaining)),
+        log_prior=LogPrior(
+            tuple(groups),
+            len(remaining),
+            tuple(j.narrowed(new_index[j.index], fill[j.index]) for j in model.log_prior.joint),
+        ),
         n_free=len(remaining),
     )
     return narrowed, remaining

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from irtvi.models.hierarchy import JointNormal
 from irtvi.models.items.item_model import Parameters, ParameterSpec, element_name
 from irtvi.models.priors import Prior
 from irtvi.models.transforms import Transform
@@ -76,6 +78,14 @@ class Slots:
             for k in range(size)
         ]
 
+    def columns(self) -> dict[str, slice]:
+        """Which slots each spec has."""
+        ends = list(accumulate(self.sizes))
+        return {
+            spec.name: slice(end - size, end)
+            for spec, size, end in zip(self.specs, self.sizes, ends, strict=True)
+        }
+
     def slot_transforms(self) -> list[Transform]:
         """Transform of each slot."""
         return [t for t, size in zip(self.transforms, self.sizes, strict=True) for _ in range(size)]
@@ -138,34 +148,59 @@ class PriorGroup:
 
 @dataclass(frozen=True)
 class LogPrior:
-    """Log prior density of the free vector, with its first two derivatives (priors are independent)."""
+    """Log prior density of the free vector, with its first two derivatives.
+
+    Attributes
+    ----------
+    groups : tuple of PriorGroup
+        Independent priors.
+    n_free : int
+    joint : tuple of JointNormal
+        Priors that tie parameters together.
+    """
 
     groups: tuple[PriorGroup, ...]
     n_free: int
+    joint: tuple[JointNormal, ...] = ()
 
     def value(self, free: Float[Tensor, " n_free"]) -> Tensor:
         total = free.new_zeros(())
         for group in self.groups:
             total = total + group.prior.log_prob(group.values(free)).sum()
+        for joint in self.joint:
+            total = total + joint.log_prob(free)
         return total
+
+    def common(self) -> Float[Tensor, "n_free rank"] | None:
+        """The matrix U of the part U U' of the Hessian that ties parameters together; None without one.
+
+        The Hessian is this part plus the diagonal that :meth:`derivatives` gives.
+        """
+        if not self.joint:
+            return None
+        return torch.cat([joint.scattered(self.n_free) for joint in self.joint], 1)
 
     def derivatives(
         self, free: Float[Tensor, " n_free"]
     ) -> tuple[Tensor, Float[Tensor, " n_free"], Float[Tensor, " n_free"]]:
-        """Value, gradient and diagonal of the Hessian on the unconstrained scale."""
-        if not self.groups:
-            zero = torch.zeros_like(free)
-            return free.new_zeros(()), zero, zero
-        x = free.detach().clone().requires_grad_(True)
-        value = self.value(x)
-        (gradient,) = torch.autograd.grad(value, x, create_graph=True)
-        (curvature,) = torch.autograd.grad(gradient.sum(), x, allow_unused=True)
-        second = torch.zeros_like(free) if curvature is None else curvature
-        return value.detach(), gradient.detach(), second.detach()
+        """Value, gradient and diagonal of the Hessian (without :meth:`common`) on the unconstrained scale."""
+        value, gradient, second = free.new_zeros(()), torch.zeros_like(free), torch.zeros_like(free)
+        if self.groups:
+            x = free.detach().clone().requires_grad_(True)
+            independent = LogPrior(self.groups, self.n_free).value(x)
+            (first,) = torch.autograd.grad(independent, x, create_graph=True)
+            (curvature,) = torch.autograd.grad(first.sum(), x, allow_unused=True)
+            value, gradient = independent.detach(), first.detach()
+            second = second if curvature is None else curvature.detach()
+        for joint in self.joint:
+            value = value + joint.log_prob(free)
+            gradient = gradient.index_add(0, joint.index, joint.gradient(free))
+            second = second.index_add(0, joint.index, -joint.precision)
+        return value, gradient, second
 
     def to(self, device: torch.device) -> "LogPrior":
         moved = tuple(PriorGroup(g.prior, g.transform, g.index.to(device)) for g in self.groups)
-        return LogPrior(moved, self.n_free)
+        return LogPrior(moved, self.n_free, tuple(joint.to(device) for joint in self.joint))
 
 
 def free_start(slots: Sequence[Slots], n_free: int) -> Float[Tensor, " n_free"]:

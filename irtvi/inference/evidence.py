@@ -1,0 +1,243 @@
+"""Hyperparameters of a prior that ties items together: learned by Laplace evidence, and mixed over.
+
+Around a point estimate the log-likelihood of the items, abilities integrated out, is taken as quadratic
+(its observed information, Louis 1982). The evidence of hyperparameters is then a Gaussian integral
+(MacKay 1992; Rue, Martino & Chopin 2009). Complete-data information would not do: it claims that the shapes
+of curves are known far better than they are, and the spread among items collapses to 0.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from scipy.optimize import minimize
+from torch import Tensor
+
+from irtvi.inference.expectation import Pass
+from irtvi.inference.item_posterior import ROUGH, Curvature, FullCurvature, full_matrix
+from irtvi.inference.marginal import MarginalPosterior
+from irtvi.inference.table import gradient_and_information
+from irtvi.models.hierarchy import Hierarchy
+from irtvi.models.model import Component, Model, hold, tie
+from irtvi.models.parameters import LogPrior
+
+MOST_ITEMS = 40
+"""Items from which hyperparameters are learned; more say little more and cost their number cubed."""
+PERSONS = 2_000
+"""Persons from whom the missing information is estimated."""
+GAIN = 3.0
+"""Log evidence by which an optional hyperparameter must pay."""
+SETTLED = 0.17
+"""Hyperparameters that change by less than this factor (log) need no further round."""
+FIRST_GRID = 7
+SIMPLEX = 0.5
+MIXTURE_GRID = 11
+NEGLIGIBLE = 1e-3
+FLOOR = 1e-3
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """A quadratic log-likelihood ``linear'x - x' information x / 2`` of the free parameters of some items."""
+
+    component: Component
+    free: Float[Tensor, " n_free"]
+    information: Float[Tensor, "n_free n_free"]
+    linear: Float[Tensor, " n_free"]
+
+    def solved(self, hyper: Mapping[str, float]) -> tuple[float, Tensor, Tensor] | None:
+        """Log evidence, posterior mean and Cholesky factor of the precision; None if that is not one."""
+        prior = self.component.joint_prior(hyper, self.free)
+        matrix = self.information.clone()
+        matrix[prior.index, prior.index] += prior.precision
+        common = prior.scattered(len(matrix))
+        matrix -= common @ common.T
+        factor, failed = torch.linalg.cholesky_ex(matrix)
+        if int(failed):
+            return None
+        mean = torch.cholesky_solve(self.linear[:, None], factor)[:, 0]
+        evidence = 0.5 * self.linear @ mean - factor.diagonal().log().sum() + prior.log_normaliser
+        evidence += sum(h.log_prior(hyper[h.name]) for h in _hierarchy(self.component).hyperparameters)
+        return float(evidence), mean, factor
+
+
+def learn(problem: MarginalPosterior, free: Float[Tensor, " n_free"], passed: Pass) -> tuple[Model, bool]:
+    """The model with hyperparameters that have the highest evidence around a point.
+
+    Parameters
+    ----------
+    problem : MarginalPosterior
+        Its persons are those who speak.
+    free : Float[Tensor, " n_free"]
+    passed : Pass
+        Over these persons, at ``free``.
+
+    Returns
+    -------
+    Model
+    bool
+        Whether the hyperparameters hardly changed.
+    """
+    model = problem.model
+    hyper, settled = list(model.hyper), True
+    for part, component in enumerate(model.components):
+        if component.item_model.hierarchy is None:
+            continue
+        quadratic = _some_items(problem, free, passed, part)
+        found = _highest(quadratic, model.hyper[part])
+        settled &= _close(found, model.hyper[part])
+        hyper[part] = found
+    return tie(model, hyper, free), settled
+
+
+def mixed_curvature(
+    model: Model,
+    free: Float[Tensor, " n_free"],
+    information: list[Tensor],
+    missing: Float[Tensor, "n_free n_free"],
+) -> Curvature | None:
+    """Curvature of a Gaussian with the posterior covariance, hyperparameters not known exactly.
+
+    The posterior is mixed over a grid of the hyperparameter that governs shapes, weighted by its evidence;
+    the others stay at their estimates.
+
+    Parameters
+    ----------
+    information : list of Tensor
+        Observed complete-data information of every part.
+    missing : Tensor
+        Missing information.
+    """
+    part, component = next(
+        (p, c) for p, c in enumerate(model.components) if c.item_model.hierarchy is not None
+    )
+    others = replace(model.log_prior, joint=tuple(j for k, j in enumerate(model.log_prior.joint) if k > 0))
+    _, _, second = others.derivatives(free)
+    base = full_matrix(model, information, -second) - missing
+    common = others.common()
+    base = base if common is None else base - common @ common.T
+    own = model.log_prior.joint[0]
+    pull = torch.zeros_like(free).index_add(0, own.index, own.gradient(free))
+    base = _semidefinite(base)
+    quadratic = Quadratic(component, free, base, base @ free - pull)
+    chosen = next(h for h in _hierarchy(component).hyperparameters if h.mixed)
+    logs = torch.linspace(math.log(1.5 * chosen.low), math.log(0.7 * chosen.high), MIXTURE_GRID).tolist()
+    solved = []
+    for log in logs:
+        one = quadratic.solved({**model.hyper[part], chosen.name: math.exp(log)})
+        if one is not None:
+            solved.append((one[0] + log, one[1], one[2]))
+    if not solved:
+        return None
+    weight = torch.softmax(torch.tensor([s[0] for s in solved], dtype=torch.float64), 0)
+    kept = [
+        (float(w), mean, factor)
+        for w, (_, mean, factor) in zip(weight, solved, strict=True)
+        if w > NEGLIGIBLE
+    ]
+    total = sum(w for w, _, _ in kept)
+    centre = sum(w * mean for w, mean, _ in kept) / total
+    covariance = torch.zeros_like(base)
+    for w, mean, factor in kept:
+        covariance += (w / total) * (
+            torch.cholesky_inverse(factor) + torch.outer(mean - centre, mean - centre)
+        )
+    factor, failed = torch.linalg.cholesky_ex(torch.linalg.inv(covariance))
+    return None if int(failed) else FullCurvature(factor)
+
+
+def _hierarchy(component: Component) -> Hierarchy:
+    hierarchy = component.item_model.hierarchy
+    assert hierarchy is not None
+    return hierarchy
+
+
+def _some_items(problem: MarginalPosterior, free: Tensor, passed: Pass, part: int) -> Quadratic:
+    """The quadratic log-likelihood of some items of a component, everything else held where it is."""
+    model = problem.model
+    index = model.components[part].slots.index
+    step = max(1, math.ceil(len(index) / MOST_ITEMS))
+    inside = torch.zeros(model.n_free, dtype=torch.bool, device=free.device)
+    own = index[::step]
+    inside[own[own >= 0]] = True
+    untied = replace(model, log_prior=replace(model.log_prior, joint=()))
+    outside = torch.nonzero(~inside)[:, 0]
+    small, remaining = hold(untied, outside, free[outside])
+    x = free[remaining]
+    gradient, information = gradient_and_information(small, x, passed.expectations)
+    _, prior_gradient, second = LogPrior(small.log_prior.groups, small.n_free).derivatives(x)
+    missing = replace(problem, model=small).missing(x, passed, PERSONS, ROUGH)
+    assert isinstance(missing, Tensor)
+    matrix = _semidefinite(full_matrix(small, information, (-second).clamp(min=0.0)) - missing)
+    return Quadratic(small.components[part], x, matrix, matrix @ x + gradient + prior_gradient)
+
+
+def _semidefinite(matrix: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
+    """The matrix with negative eigenvalues (sampling noise, a point off the maximum) raised to nearly 0."""
+    matrix = 0.5 * (matrix + matrix.T)
+    if not int(torch.linalg.cholesky_ex(matrix + FLOOR * torch.eye(len(matrix), dtype=matrix.dtype)).info):
+        return matrix
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp(min=FLOOR)) @ vectors.T
+
+
+def _highest(quadratic: Quadratic, start: Mapping[str, float]) -> dict[str, float]:
+    """Hyperparameters of highest evidence; optional ones stay 0 unless they pay."""
+    specs = _hierarchy(quadratic.component).hyperparameters
+    needed = [h for h in specs if not h.optional]
+    first = dict(start) | {h.name: 0.0 for h in specs if h.optional}
+    for h in needed:
+        if h.mixed:
+            steps = torch.linspace(math.log(h.low), math.log(h.high), FIRST_GRID).exp().tolist()
+            first = max(
+                ({**first, h.name: value} for value in [first[h.name], *steps]),
+                key=lambda p: _evidence(quadratic, p),
+            )
+    best, evidence = _climb(quadratic, first, [h.name for h in needed])
+    for h in specs:
+        if h.optional:
+            trial, reached = _climb(
+                quadratic, {**best, h.name: start[h.name] or h.start}, [*(n.name for n in needed), h.name]
+            )
+            if reached > evidence + GAIN:
+                best, evidence = trial, reached
+    return best
+
+
+def _evidence(quadratic: Quadratic, hyper: Mapping[str, float]) -> float:
+    solved = quadratic.solved(hyper)
+    return -1e12 if solved is None else solved[0]
+
+
+def _climb(
+    quadratic: Quadratic, start: Mapping[str, float], names: list[str]
+) -> tuple[dict[str, float], float]:
+    """Nelder-Mead on the logarithms of some hyperparameters."""
+    specs = {h.name: h for h in _hierarchy(quadratic.component).hyperparameters}
+    bounds = [(math.log(specs[n].low), math.log(specs[n].high)) for n in names]
+    corner = [min(max(math.log(start[n]), low), high) for n, (low, high) in zip(names, bounds, strict=True)]
+    # Away from the nearer bound, so that no corner of the simplex is clipped onto another.
+    inward = [
+        SIMPLEX if low + high > 2 * x else -SIMPLEX for x, (low, high) in zip(corner, bounds, strict=True)
+    ]
+    simplex = [corner] + [
+        [x + inward[k] * (k == i) for k, x in enumerate(corner)] for i in range(len(corner))
+    ]
+
+    def loss(logs) -> float:
+        return -_evidence(quadratic, {**start, **{n: math.exp(x) for n, x in zip(names, logs, strict=True)}})
+
+    found = minimize(
+        loss, corner, method="Nelder-Mead", bounds=bounds,
+        options={"initial_simplex": simplex, "xatol": 0.05, "fatol": 0.02, "maxfev": 40 * len(names)},
+    )  # fmt: skip
+    return {**start, **{n: math.exp(x) for n, x in zip(names, found.x, strict=True)}}, -float(found.fun)
+
+
+def _close(found: Mapping[str, float], before: Mapping[str, float]) -> bool:
+    return all(
+        (found[n] > 0) == (before[n] > 0) and (found[n] == 0 or abs(math.log(found[n] / before[n])) < SETTLED)
+        for n in found
+    )

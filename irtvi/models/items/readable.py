@@ -1,0 +1,83 @@
+"""What a curve without named parameters says: difficulty, slope, asymptotes, asymmetry."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.func import jvp
+
+from irtvi.models.items.item_model import Facts, ItemModel, Parameters
+
+FAR = 6.0
+"""The asymptotes are read here: practically nobody lies beyond."""
+N_POINTS = 241
+N_BISECTIONS = 30
+
+
+def expected_share(item_model: ItemModel, theta: Tensor, params: Parameters, facts: Facts) -> Tensor:
+    """Expected score divided by the highest one, for abilities without a dimension axis."""
+    probs = item_model.log_probs(theta[..., None], params, facts).exp()
+    codes = torch.arange(probs.shape[-1], dtype=probs.dtype, device=probs.device)
+    return (probs * codes).sum(-1) / (facts.n_categories - 1)
+
+
+def curve_columns(
+    item_model: ItemModel, params: Parameters, facts: Facts
+) -> dict[str, Float[Tensor, " items"]]:
+    """Readable columns of any curve in one dimension, differentiable with respect to the parameters.
+
+    Let P be the expected score as a share of the highest, and ``lower_asymptote`` and ``upper_asymptote``
+    its values at abilities -6 and 6 (the lower one first). ``difficulty`` is the ability at which P is
+    half-way between them, ``slope`` is ``4 P' / (upper - lower)`` there, which for a 2PL is its
+    discrimination, and ``asymmetry`` is ``(t75 - 2 t50 + t25) / (t75 - t25)`` with ``t25, t50, t75`` the
+    abilities a quarter, half and three quarters of the way up: 0 for a 2PL, positive where the curve takes
+    longer to reach the top than it took to leave the bottom.
+
+    Returns
+    -------
+    dict of Tensor
+        Difficulty, slope and asymmetry are NaN where P crosses the level not exactly once.
+    """
+
+    def share(theta: Tensor, p: Parameters = params) -> Tensor:
+        return expected_share(item_model, theta, p, facts)
+
+    first = next(iter(params.values()))
+    grid = torch.linspace(-FAR, FAR, N_POINTS, dtype=first.dtype, device=first.device)
+    fixed = {name: value.detach() for name, value in params.items()}
+    curve = share(grid[:, None], fixed)
+    low, high = share(grid[:1]), share(grid[-1:])
+    falls = curve[-1] < curve[0]
+    bottom, top = torch.where(falls, high, low), torch.where(falls, low, high)
+
+    def crossing(part: float) -> Tensor:
+        level = bottom + part * (top - bottom)
+        theta = _cross(curve, grid, level.detach(), lambda t: share(t, fixed))
+        rise = jvp(lambda t: share(t, fixed), (theta,), (torch.ones_like(theta),))[1]
+        # One Newton step from the root carries the derivative of the implicit function.
+        return theta - (share(theta) - level) / rise
+
+    quarter, half, three_quarters = crossing(0.25), crossing(0.5), crossing(0.75)
+    steepness = jvp(share, (half,), (torch.ones_like(half),))[1]
+    width = three_quarters - quarter
+    return {
+        "difficulty": half,
+        "slope": 4 * steepness / (top - bottom),
+        "lower_asymptote": bottom,
+        "upper_asymptote": top,
+        "asymmetry": torch.where(falls, -1.0, 1.0) * (three_quarters - 2 * half + quarter) / width,
+    }
+
+
+def _cross(curve: Tensor, grid: Tensor, level: Tensor, share) -> Tensor:
+    """Where each column crosses its level, by bisection; NaN where not exactly once."""
+    above = curve > level
+    change = above[1:] != above[:-1]
+    once = change.sum(0) == 1
+    cell = change.long().argmax(0)
+    left, right = grid[cell], grid[cell + 1]
+    starts_above = above[0]
+    for _ in range(N_BISECTIONS):
+        middle = 0.5 * (left + right)
+        before = (share(middle) > level) == starts_above
+        left, right = torch.where(before, middle, left), torch.where(before, right, middle)
+    return torch.where(once, 0.5 * (left + right), torch.nan)
