@@ -304,7 +304,7 @@ def _sums(answers: Answers, block: AnswerBlock, tables: list[Tensor]) -> list[Te
 def _brackets(
     criterion: Criterion, model: Model, free: Tensor, answers: Answers, groups: Tensor, nodes: Tensor
 ) -> tuple[Int[Tensor, " persons"], Float[Tensor, " persons"], Bool[Tensor, " persons"]]:
-    """For each person the node left of the highest maximum (-1: none), the sign of the higher end, any answers."""
+    """Node left of the highest maximum (-1: none), sign of the higher end, and whether there are answers."""
     theta = nodes[:, None]
     prior = _log_prior(model, theta, free)
     tables = criterion.columns(model, theta, free)

@@ -38,10 +38,11 @@ ROUND_TRIP_DTYPES = frozenset(["str", "string", "boolean", "Float32", "Float64",
 PANDAS_HAS_STR = str(pd.Series(["a"]).dtype) == "str"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 UNREADABLE = (
-    zipfile.BadZipFile, EOFError, OSError, KeyError, NotImplementedError, RuntimeError, ValueError, OverflowError,
+    zipfile.BadZipFile, EOFError, OSError, KeyError, NotImplementedError, RuntimeError, ValueError,
 )  # fmt: skip
 NONSENSE = (
-    KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, SyntaxError, OverflowError,
+    KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, SyntaxError,
+    OverflowError,
 )  # fmt: skip
 
 State = Mapping[str, Any]

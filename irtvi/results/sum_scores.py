@@ -227,7 +227,8 @@ def _lattice(model: Model, values: Float[Tensor, "items codes"]) -> _Lattice:
     if length > LONGEST:
         raise SpecificationError(
             "Sum scores need values with a common step; "
-            f"these need {int(length)} sums in steps of {float(step):g}. Declare categories with simple values, or use method='eap'."
+            f"these need {int(length)} sums in steps of {float(step):g}. "
+            "Declare categories with simple values, or use method='eap'."
         )
     steps = torch.zeros(len(rows), max(counts), dtype=torch.long)
     for j, row in enumerate(above):
