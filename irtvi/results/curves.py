@@ -55,8 +55,8 @@ def curves(
     Returns
     -------
     DataFrame
-        Columns ``item`` (not for ``"test_information"``), ``category`` (for ``"probability"``: the label in
-        the data), ``theta``, ``value``, ``lower``, ``upper``. Items that could not be estimated are NaN; bands
+        Columns ``item`` (not for ``"test_information"``), ``category`` (for ``"probability"``, as in
+        the data), ``theta``, ``value``, ``lower``, ``upper``. NaN for items that could not be estimated; bands
         are NaN where there is no posterior of the items.
 
     Notes
@@ -139,7 +139,7 @@ def _families(posterior: Posterior, items: Sequence[int]) -> Iterator[_Family]:
 
 
 def _separated(posterior: Posterior, part: int) -> list[int]:
-    """Members with a parameter that ran away and was held where it was: nothing says how sure its curve is."""
+    """Members with a parameter that ran away and was held where it was: their curve has no band."""
     values = posterior.model.parts[part].free_values(posterior.free)
     return [m for p, m, slot in posterior.boundary if p == part and torch.isfinite(values[m, slot])]
 
