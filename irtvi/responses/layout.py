@@ -102,8 +102,10 @@ def find_known_roles(frame: pd.DataFrame, settings: ReadSettings, items: pd.Inde
     known = {
         option: column
         for option in ("id", "wave", "weights", "survey_weights")
-        if (column := getattr(settings, option)) is not None and column in frame.columns
+        if not ((column := getattr(settings, option)) is None or column is False) and column in frame.columns
     }
+    if settings.wave is False:
+        known["wave"] = False
     named_long = settings.response in frame.columns and settings.item in frame.columns
     if not present and (named_long or _standard_long(frame)):
         if named_long:

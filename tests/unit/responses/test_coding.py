@@ -172,6 +172,13 @@ class TestEncode:
         new = responses.encode(pd.DataFrame({"Q1": [1, 0], "Q2": [1, 0], "pupil_name": ["y1", "y2"]}))
         assert new.person_ids.tolist() == ["y1", "y2"]
 
+    def test_waves_as_they_were_read(self):
+        answers = {"Q1": [0, 1, 1, 0], "Q2": [0, 0, 1, 0]}
+        frame = pd.DataFrame({"id": [1, 1, 2, 2], "wave": [1, 2, 1, 2], **answers})
+        assert read(frame, wave="wave").encode(frame).person_ids.tolist() == ["1:1", "1:2", "2:1", "2:2"]
+        with pytest.raises(errors.WavesError, match="wave="):
+            read(frame.drop_duplicates("id")).encode(frame)
+
     def test_from_the_saved_state_alone(self, responses):
         state = json.loads(json.dumps(responses.coding_state()))
         coding = Coding.from_state(state)

@@ -1,6 +1,7 @@
 """Tables, weights, checks and held-out answers."""
 
 import math
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -65,6 +66,21 @@ def test_every_type_of_column_is_read_alike(rows):
         code = codes(read_all[0])[person, item]
         assert (code < 0) == math.isnan(value)
         assert code < 0 or labels[item].categories[code] == value
+
+
+def test_memory_grows_with_answers_not_with_the_table():
+    """A table of 100,000 persons and 1,000 items would take 800 MB; its 500,000 rows hold 12 MB."""
+    rng = np.random.default_rng(0)
+    cells = pd.unique(pd.Series(rng.integers(0, 100_000 * 1_000, 500_000)))
+    answers = rng.integers(0, 2, len(cells))
+    frame = pd.DataFrame({"id": cells // 1_000, "item": cells % 1_000, "resp": answers})
+    tracemalloc.start()
+    responses = read(frame)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert responses.n_responses == len(cells)
+    # 41 bytes a row were measured at 10 million rows; the rest is ids, codings and their look-up table
+    assert peak < 80 * len(cells), peak / len(cells)
 
 
 class TestPersons:
