@@ -10,9 +10,12 @@ from typing import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import jvp
+from torch.func import jvp, vmap
 
 from irtvi.models.model import Component, Model
+
+TOGETHER = 1_000_000
+"""Numbers that a function returns, times directions of derivatives taken side by side."""
 
 
 def log_prob_table(
@@ -39,31 +42,40 @@ def slot_derivatives(function: Callable[[Tensor], Tensor], values: Float[Tensor,
     Every output element depends on the slots of one member only, so one forward pass with a tangent of ones
     gives the derivative for all members at once.
     """
-    out = []
-    for s in range(values.shape[-1]):
-        tangent = torch.zeros_like(values)
-        tangent[..., s] = 1.0
-        out.append(jvp(function, (values,), (tangent,))[1])
-    return out
+
+    def along(tangent: Tensor) -> Tensor:
+        return jvp(function, (values,), (tangent,))[1]
+
+    tangents = _unit_tangents(values)
+    return [d for part in tangents.split(_together(function, values)) for d in vmap(along)(part)]
 
 
 def slot_second_derivatives(
     function: Callable[[Tensor], Tensor], values: Float[Tensor, "members slots"]
 ) -> dict[tuple[int, int], Tensor]:
     """Second derivatives for slots s <= t, as :func:`slot_derivatives` has the first."""
+
+    def along(inner: Tensor, outer: Tensor) -> Tensor:
+        return jvp(lambda x: jvp(function, (x,), (inner,))[1], (values,), (outer,))[1]
+
+    tangents = _unit_tangents(values)
+    first, second = torch.triu_indices(values.shape[-1], values.shape[-1]).unbind()
     out = {}
-    for t in range(values.shape[-1]):
-        outer = torch.zeros_like(values)
-        outer[..., t] = 1.0
-        for s in range(t + 1):
-            inner = torch.zeros_like(values)
-            inner[..., s] = 1.0
-
-            def first(x: Tensor, inner: Tensor = inner) -> Tensor:
-                return jvp(function, (x,), (inner,))[1]
-
-            out[s, t] = jvp(first, (values,), (outer,))[1]
+    size = _together(function, values)
+    for s, t in zip(first.split(size), second.split(size), strict=True):
+        pairs = zip(s.tolist(), t.tolist(), strict=True)
+        out |= dict(zip(pairs, vmap(along)(tangents[s], tangents[t]), strict=True))
     return out
+
+
+def _unit_tangents(values: Float[Tensor, "members slots"]) -> Float[Tensor, "slots members slots"]:
+    unit = torch.eye(values.shape[-1], dtype=values.dtype, device=values.device)
+    return unit[:, None, :].expand(-1, *values.shape)
+
+
+def _together(function: Callable[[Tensor], Tensor], values: Tensor) -> int:
+    """How many directions go through a function side by side: as many as fit into fixed memory."""
+    return max(1, TOGETHER // max(function(values).numel(), 1))
 
 
 def finite(x: Tensor) -> Tensor:
