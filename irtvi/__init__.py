@@ -2,7 +2,7 @@
 
 from irtvi import errors
 from irtvi.fit import fit
-from irtvi.inference.engines import Quadrature
+from irtvi.inference.engines import Amortized, Quadrature
 from irtvi.inference.engines.engine import Progress
 from irtvi.models import priors
 from irtvi.responses.holdout import holdout
@@ -10,8 +10,10 @@ from irtvi.responses.read import read
 from irtvi.responses.responses import Responses
 from irtvi.responses.samples import load_data
 from irtvi.results.result import Result
+from irtvi.results.state import load
 
 __all__ = [
+    "Amortized",
     "Progress",
     "Quadrature",
     "Responses",
@@ -19,6 +21,7 @@ __all__ = [
     "errors",
     "fit",
     "holdout",
+    "load",
     "load_data",
     "priors",
     "read",

@@ -24,7 +24,7 @@ from irtvi.models.specification import (
 )
 from irtvi.responses.read import read
 from irtvi.responses.responses import Responses
-from irtvi.results.result import Result, engine_data
+from irtvi.results.result import Result
 
 AUTO_ENGINE = "quadrature"
 
@@ -90,7 +90,7 @@ def fit(
     chosen = _engine(engine)
     built = build(Specification(model, priors, fixed, population, equal), responses)
     place = _device(device)
-    tensors = engine_data(responses, built.item_models, place)
+    tensors = Data.of(responses, built.item_models, place)
     generator = torch.Generator().manual_seed(seed)
     with _listening(progress) as listener:
         posterior = chosen.fit(built.model.to(place), tensors, generator, listener)

@@ -36,6 +36,10 @@ class Curvature(ABC):
     def covariance_diagonal(self) -> Float[Tensor, " n_free"]:
         """Diagonal of the inverse."""
 
+    @abstractmethod
+    def coloured(self, noise: Float[Tensor, "draws n_free"]) -> Float[Tensor, "draws n_free"]:
+        """Standard normal noise turned into noise with the inverse as covariance."""
+
 
 @dataclass(frozen=True)
 class FullCurvature(Curvature):
@@ -49,7 +53,11 @@ class FullCurvature(Curvature):
     def covariance_diagonal(self) -> Float[Tensor, " n_free"]:
         return self.covariance().diagonal()
 
+    def coloured(self, noise: Float[Tensor, "draws n_free"]) -> Float[Tensor, "draws n_free"]:
+        return torch.linalg.solve_triangular(self.factor.T, noise.T, upper=True).T
+
     def covariance(self) -> Float[Tensor, "n_free n_free"]:
+        """The inverse."""
         return torch.cholesky_inverse(self.factor)
 
 
@@ -82,6 +90,14 @@ class BlockCurvature(Curvature):
             out[index[index >= 0]] = inverse.diagonal(dim1=1, dim2=2)[index >= 0]
         return out
 
+    def coloured(self, noise: Float[Tensor, "draws n_free"]) -> Float[Tensor, "draws n_free"]:
+        out = torch.zeros_like(noise)
+        for inverse, index in zip(self.inverses, self.indices, strict=True):
+            local = torch.where(index >= 0, noise[:, index.clamp(min=0)], 0.0)
+            mixed = torch.einsum("nst,dnt->dns", torch.linalg.cholesky(inverse), local)
+            out[:, index[index >= 0]] = mixed[:, index >= 0]
+        return out
+
 
 @dataclass(frozen=True)
 class DiagonalCurvature(Curvature):
@@ -94,6 +110,9 @@ class DiagonalCurvature(Curvature):
 
     def covariance_diagonal(self) -> Float[Tensor, " n_free"]:
         return self.variance
+
+    def coloured(self, noise: Float[Tensor, "draws n_free"]) -> Float[Tensor, "draws n_free"]:
+        return noise * self.variance.sqrt()
 
 
 def uses_blocks(model: Model) -> bool:

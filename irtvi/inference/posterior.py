@@ -8,6 +8,7 @@ from torch import Tensor
 
 from irtvi.inference.certificate import Certificates
 from irtvi.inference.encoders.encoder import LearnedEncoder
+from irtvi.errors import IrtviError
 from irtvi.inference.expectation import PersonSums
 from irtvi.inference.item_posterior import Curvature
 from irtvi.models.model import Model
@@ -89,3 +90,17 @@ class Posterior:
     @property
     def device(self) -> torch.device:
         return self.free.device
+
+
+def parameter_draws(posterior: Posterior, n: int, generator: torch.Generator) -> Float[Tensor, "n n_free"]:
+    """Draws of the free parameters from their Gaussian posterior.
+
+    Raises
+    ------
+    IrtviError
+        There is no covariance.
+    """
+    if posterior.curvature is None:
+        raise IrtviError("There is no covariance of the item parameters to draw from: " + posterior.reason)
+    noise = torch.randn(n, len(posterior.free), generator=generator, dtype=torch.float64).to(posterior.device)
+    return posterior.free + posterior.curvature.coloured(noise)

@@ -10,37 +10,25 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import norm
 
 from irtvi.errors import IrtviError, ResponsesNeededError, SpecificationError
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.item_posterior import FullCurvature
-from irtvi.inference.posterior import Posterior
+from irtvi.inference.posterior import Posterior, parameter_draws
 from irtvi.models.items.item_model import ItemModel
 from irtvi.models.model import Model
 from irtvi.responses.coding import Coding
 from irtvi.responses.responses import Responses
-from irtvi.results import curves, prediction, scores, state
+from irtvi.results import curves, person_posterior, scores, state
 from irtvi.results.item_statistics import ItemStatistics, item_statistics
+from irtvi.results.reliability import reliability
+from irtvi.results.scoring import eap
+from irtvi.results.summary import Summary
 from irtvi.results.tables import free_parameter_names, parameter_table, population_table
 
 ScoringMethod = Literal["eap", "map", "ml", "wle", "jeffreys", "eap_sum"]
 LEVEL = 0.95
-SCALE_NOTE = "Ability scale: logistic metric (D = 1)."
-
-
-@dataclass(frozen=True)
-class People:
-    """Who was scored, with what the answers alone say; arrays over persons."""
-
-    person_ids: pd.Index
-    n_answered: np.ndarray
-    sum_score: np.ndarray
-    max_score: np.ndarray
-
-    @staticmethod
-    def of(responses: Responses) -> "People":
-        return People(responses.person_ids, responses.answered(), responses.sum_score(), responses.max_score())
+SCALE = "Ability scale: logistic metric (D = 1)."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,9 +110,9 @@ class Result:
         """
         if "abilities" in self._stored:
             return self._stored["abilities"]
-        responses = self._responses(None)
+        responses = self.responses_of(None)
         return scores.ability_table(
-            self.model, self.posterior, self._data(responses), People.of(responses), self.posterior.persons, LEVEL
+            self.posterior, self._data(responses), responses, self.posterior.persons, LEVEL
         )
 
     @cached_property
@@ -141,7 +129,7 @@ class Result:
     @cached_property
     def item_statistics(self) -> ItemStatistics:
         """Classical statistics of the items."""
-        return item_statistics(self._responses(None))
+        return item_statistics(self.responses_of(None))
 
     @cached_property
     def population(self) -> pd.DataFrame:
@@ -188,7 +176,7 @@ class Result:
     @property
     def penalised(self) -> bool:
         """Whether priors took part, so that AIC and BIC are not those of maximum likelihood."""
-        return bool(self.model.log_prior.groups)
+        return self.priors != "none"
 
     def _criterion(self, penalty: float) -> float:
         if self.weighting == "survey":
@@ -219,13 +207,13 @@ class Result:
         ``marginal_all_items`` the same for somebody who answers every item.
         """
         if "reliability" in self._stored:
-            return self._stored["reliability"]
-        responses = self._responses(None)
-        return scores.reliability(self.model, self.posterior, self._data(responses))
+            return pd.Series(self._stored["reliability"])
+        responses = self.responses_of(None)
+        return reliability(self.posterior, self._data(responses))
 
-    def summary(self) -> "Summary":
+    def summary(self) -> Summary:
         """What was fitted, how it went and how good it is, in words and numbers."""
-        return Summary(self)
+        return Summary(self._facts())
 
     def __repr__(self) -> str:
         return (
@@ -236,11 +224,34 @@ class Result:
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
+    def _facts(self) -> list[tuple[str, str]]:
+        penalised = " (penalised: priors took part)" if self.penalised else ""
+        facts = [
+            ("Model", self.model_name),
+            ("Engine", self.engine),
+            ("Persons who answered", f"{self.n_persons:g}"),
+            ("Items", str(len(self.coding.item_ids))),
+            ("Free parameters", str(self.n_parameters)),
+            ("Log marginal likelihood", f"{self.log_marginal:.3f}"),
+            ("Log prior", f"{self.log_prior:.3f}"),
+            ("AIC", f"{self.aic:.3f}{penalised}"),
+            ("BIC", f"{self.bic:.3f}{penalised}"),
+            ("SABIC", f"{self.sabic:.3f}{penalised}"),
+            ("Converged", f"{'yes' if self.converged else 'no'}. {self.reason}"),
+        ]
+        if self.responses is not None or "reliability" in self._stored:
+            reliability = self.reliability
+            facts.append(("Reliability (empirical)", f"{reliability['empirical']:.3f}"))
+            facts.append(("Reliability (marginal, of what was answered)", f"{reliability['marginal']:.3f}"))
+            facts.append(("Reliability (marginal, all items)", f"{reliability['marginal_all_items']:.3f}"))
+        facts.append(("Scale", SCALE + " " + " ".join(self.notes)))
+        return facts
+
     # ---- people ------------------------------------------------------------------------------
 
     def intervals(self, level: float) -> pd.DataFrame:
         """Central intervals for the abilities at another level: columns lower, upper."""
-        return _interval(self.abilities, level)
+        return scores.interval(self.abilities, level)
 
     def score(
         self, new: Any, method: ScoringMethod = "eap", level: float = LEVEL, limit: float = 6.0
@@ -258,19 +269,20 @@ class Result:
         limit : float
             Where an estimate without a finite maximum is put (ML), with its sign.
         """
-        _check_level(level)
         responses = self._encoded(new)
         data = self._data(responses)
-        people = People.of(responses)
         if method == "eap":
-            return scores.new_ability_table(self.model, self.posterior, data, people, level, self.engine)
-        return scores.estimate_table(self.model, self.posterior, data, people, method, level, limit, responses)
+            sums = eap(self.model, self.posterior.free, data.cells, data.groups)
+            return scores.ability_table(self.posterior, data, responses, sums, level)
+        values = curves.code_values(self.coding, self.item_models)
+        return scores.estimate_table(self.posterior, data, responses, values, method, level, limit)
 
     def probability_above(self, cut: float, new: Any = None) -> pd.Series:
         """Posterior probability that ability exceeds ``cut``, for each person."""
-        responses = self._responses(new)
-        values = scores.probability_above(self.model, self.posterior, self._data(responses), cut)
-        return pd.Series(values, index=responses.person_ids, name="probability")
+        responses = self.responses_of(new)
+        data = self._data(responses)
+        values = person_posterior.probability_above(self.model, self.posterior.free, data.cells, data.groups, cut)
+        return pd.Series(values.cpu().numpy(), index=responses.person_ids, name="probability")
 
     def plausible_values(
         self, n: int = 10, seed: int = 0, items: Literal["held", "draws"] = "held", new: Any = None
@@ -283,12 +295,19 @@ class Result:
             raise SpecificationError(f"plausible_values(n=) must be at least 1, got {n}.")
         if items not in ("held", "draws"):
             raise SpecificationError(f"plausible_values(items=) is 'held' or 'draws', got {items!r}.")
-        responses = self._responses(new)
+        responses = self.responses_of(new)
         generator = torch.Generator().manual_seed(seed)
-        values = scores.plausible_values(
-            self.model, self.posterior, self._data(responses), n, generator, items == "draws"
-        )
-        return pd.DataFrame(values, index=responses.person_ids, columns=[f"pv{k + 1}" for k in range(n)])
+        data = self._data(responses)
+        if items == "held":
+            values = person_posterior.plausible_values(
+                self.model, self.posterior.free, data.cells, data.groups, n, generator
+            )
+        else:
+            draws = parameter_draws(self.posterior, n, generator)
+            values = person_posterior.plausible_values_over_items(
+                self.model, draws, data.cells, data.groups, generator
+            )
+        return pd.DataFrame(values.cpu().numpy(), index=responses.person_ids, columns=[f"pv{k + 1}" for k in range(n)])
 
     # ---- items -------------------------------------------------------------------------------
 
@@ -312,18 +331,22 @@ class Result:
         level : float
             Of the bands, which carry the uncertainty of the items.
         """
-        _check_level(level)
         positions = self._positions(items)
         points = np.linspace(-4, 4, 121) if theta is None else np.atleast_1d(np.asarray(theta, dtype=float))
         return curves.curves(self.posterior, self.coding, self.item_models, positions, points, what, level)
 
     def expected_responses(self) -> pd.DataFrame:
         """Expected answer of every person to every item, in the user's units, missing cells included."""
-        responses = self._responses(None)
-        values = prediction.expected_responses(
-            self.model, self.posterior, self._data(responses), self.coding, self.item_models
-        )
-        return pd.DataFrame(values, index=responses.person_ids, columns=self.coding.item_ids)
+        responses = self.responses_of(None)
+        unordered = [m.name for m in self.item_models if not m.ordered]
+        if unordered:
+            raise SpecificationError(
+                f"The {unordered[0]} model's categories have no order, so there is no expected answer; use predict."
+            )
+        data = self._data(responses)
+        worth = curves.code_values(self.coding, self.item_models)
+        values = person_posterior.expected_responses(self.model, self.posterior.free, data.cells, data.groups, worth)
+        return pd.DataFrame(values.cpu().numpy(), index=responses.person_ids, columns=self.coding.item_ids)
 
     def predict(self, responses: Any) -> pd.DataFrame:
         """Predictions of observed cells of the same persons, such as those that were held out.
@@ -335,13 +358,26 @@ class Result:
             categories; averaged over the person's posterior from the fit's own answers.
         """
         test = responses if isinstance(responses, Responses) else self._encoded(responses)
-        train = self._responses(None)
+        train = self.responses_of(None)
         if len(test.person_ids) != len(train.person_ids) or not test.person_ids.equals(train.person_ids):
             raise SpecificationError(
                 "predict needs the persons of the fit in the same order, as irtvi.holdout returns them; "
                 f"got {test.n_persons} persons, the fit has {train.n_persons}."
             )
-        return prediction.predict(self.model, self.posterior, self._data(train), self._data(test), test, self.item_models)
+        known, hidden = self._data(train), self._data(test)
+        found = person_posterior.predictive(
+            self.model, self.posterior.free, known.cells, known.groups, hidden.cells
+        )
+        table = pd.DataFrame(
+            {
+                "id": test.person_ids[found.persons.cpu().numpy()],
+                "item": test.item_ids[found.items.cpu().numpy()],
+                "response": found.codes.cpu().numpy(),
+                "log_prob": found.log_prob.cpu().numpy(),
+            }
+        )
+        probabilities = found.probabilities.cpu().numpy()
+        return table.assign(**{f"p{k}": probabilities[:, k] for k in range(probabilities.shape[1])})
 
     # ---- storage -----------------------------------------------------------------------------
 
@@ -361,7 +397,23 @@ class Result:
             raise SpecificationError(f"There is no item {unknown[0]!r}; the items are {list(ids[:5])} and so on.")
         return [int(ids.get_loc(item)) for item in wanted]
 
-    def _responses(self, new: Any) -> Responses:
+    def stored(self) -> dict[str, Any]:
+        """What a file keeps of the tables that need responses."""
+        return {
+            "abilities": self.abilities,
+            "items": self.items,
+            "reliability": self.reliability.to_dict(),
+            "data_digest": self.data_digest,
+        }
+
+    def responses_of(self, new: Any) -> Responses:
+        """The responses of the fit, or new data in its coding.
+
+        Raises
+        ------
+        ResponsesNeededError
+            The result was loaded from a file without them.
+        """
         if new is not None:
             return self._encoded(new)
         if self.responses is None:
@@ -376,85 +428,4 @@ class Result:
         return self.coding.encode(new)
 
     def _data(self, responses: Responses) -> Data:
-        return engine_data(responses, self.item_models, self.posterior.device)
-
-
-def engine_data(responses: Responses, item_models: Sequence[ItemModel], device: torch.device) -> Data:
-    """What an engine sees of responses: each item in the coding that its model uses."""
-    uses = {m.uses for m in item_models}
-    if uses == {"scored"}:
-        cells = responses.scored()
-    elif uses == {"raw"}:
-        cells = responses.raw()
-    else:
-        lookup = torch.full((responses.n_items, int(responses.n_categories("raw").max())), -1, dtype=torch.int8)
-        for j, (coding, item_model) in enumerate(zip(responses.codings, item_models, strict=True)):
-            codes = range(len(coding.categories)) if item_model.uses == "raw" else coding.scores
-            lookup[j, : len(coding.categories)] = torch.tensor(list(codes), dtype=torch.int8)
-        cells = responses.raw().recode(lookup)
-    weighted = responses.weights is not None or responses.survey_weights is not None
-    weights = responses.person_weights() if weighted else None
-    groups = torch.zeros(responses.n_persons, dtype=torch.long)
-    return Data(cells, weights, groups).to(device)
-
-
-def _check_level(level: float) -> None:
-    if not 0.0 < level < 1.0:
-        raise SpecificationError(f"level must lie between 0 and 1, got {level}.")
-
-
-def _interval(table: pd.DataFrame, level: float) -> pd.DataFrame:
-    _check_level(level)
-    half = norm.ppf(0.5 + level / 2) * np.hypot(table["sd"], table["sd_items"].fillna(0.0))
-    return pd.DataFrame({"lower": table["theta"] - half, "upper": table["theta"] + half}, index=table.index)
-
-
-class Summary:
-    """A fit in words and numbers; prints as text, shows as a table in a notebook."""
-
-    def __init__(self, result: Result) -> None:
-        self.facts = _facts(result)
-
-    def __str__(self) -> str:
-        width = max(len(name) for name, _ in self.facts)
-        return "\n".join(f"{name:<{width}}  {value}" for name, value in self.facts)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{escape(n)}</th><td style='text-align:left'>{escape(v)}</td></tr>"
-            for n, v in self.facts
-        )
-        return f"<table>{rows}</table>"
-
-    def to_frame(self) -> pd.DataFrame:
-        """The same as a table with one column."""
-        return pd.DataFrame({"value": dict(self.facts)})
-
-
-def _facts(result: Result) -> list[tuple[str, str]]:
-    penalised = " (penalised: priors took part)" if result.penalised else ""
-    facts = [
-        ("Model", result.model_name),
-        ("Engine", result.engine),
-        ("Persons who answered", f"{result.n_persons:g}"),
-        ("Items", str(len(result.coding.item_ids))),
-        ("Free parameters", str(result.n_parameters)),
-        ("Log marginal likelihood", f"{result.log_marginal:.3f}"),
-        ("Log prior", f"{result.log_prior:.3f}"),
-        ("AIC", f"{result.aic:.3f}{penalised}"),
-        ("BIC", f"{result.bic:.3f}{penalised}"),
-        ("SABIC", f"{result.sabic:.3f}{penalised}"),
-        ("Converged", f"{'yes' if result.converged else 'no'}. {result.reason}"),
-    ]
-    if result.responses is not None or "reliability" in result._stored:
-        reliability = result.reliability
-        facts.append(("Reliability (empirical)", f"{reliability['empirical']:.3f}"))
-        facts.append(("Reliability (marginal, of what was answered)", f"{reliability['marginal']:.3f}"))
-        facts.append(("Reliability (marginal, all items)", f"{reliability['marginal_all_items']:.3f}"))
-    facts.append(("Scale", SCALE_NOTE + " " + " ".join(result.notes)))
-    return facts
-
+        return Data.of(responses, self.item_models, self.posterior.device)

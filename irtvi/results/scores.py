@@ -1,1 +1,80 @@
 """Ability tables: point estimates beside their uncertainty, under the user's ids."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import norm
+from torch import Tensor
+
+from irtvi.errors import SpecificationError
+from irtvi.inference.certificate import HALVING_LIMIT
+from irtvi.inference.engines.engine import Data
+from irtvi.inference.expectation import EDGE, PersonSums
+from irtvi.inference.posterior import Posterior
+from irtvi.responses.responses import Responses
+from irtvi.results.estimates import jeffreys, map_, ml, wle
+from irtvi.results.scoring import Scores
+from irtvi.results.sum_scores import eap_sum
+from irtvi.results.uncertainty import sd_items
+
+MODES: dict[str, Callable[..., Scores]] = {"map": map_, "ml": ml, "wle": wle, "jeffreys": jeffreys}
+METHODS = ("eap", *MODES, "eap_sum")
+NO_ANSWER = "no answer: the population's mean and sd"
+
+
+def ability_table(
+    posterior: Posterior, data: Data, responses: Responses, sums: PersonSums, level: float
+) -> pd.DataFrame:
+    """EAP table of persons whose posterior moments are known."""
+    extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups)
+    reliable = (sums.halving < HALVING_LIMIT) & (sums.edge < EDGE)
+    status = np.where(responses.answered() > 0, "", NO_ANSWER)
+    return _table(responses, sums.mean, sums.sd, extra, reliable, status, level)
+
+
+def estimate_table(
+    posterior: Posterior, data: Data, responses: Responses, values: Tensor, method: str, level: float, limit: float
+) -> pd.DataFrame:
+    """Table of another method; what the items' uncertainty adds is that of the EAP."""
+    if method not in METHODS:
+        raise SpecificationError(f"There is no scoring method {method!r}; the methods are {', '.join(METHODS)}.")
+    if method == "eap_sum":
+        found = eap_sum(posterior.model, posterior.free, data.cells, data.groups, values)
+    else:
+        found = MODES[method](posterior.model, posterior.free, data.cells, data.groups, limit)
+    extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups)
+    reliable = torch.isfinite(found.sd)
+    return _table(responses, found.theta, found.sd, extra, reliable, found.status, level)
+
+
+def _table(
+    responses: Responses,
+    theta: Tensor,
+    sd: Tensor,
+    extra: Tensor,
+    reliable: Tensor,
+    status: np.ndarray,
+    level: float,
+) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {"theta": theta.cpu().numpy(), "sd": sd.cpu().numpy(), "sd_items": extra.cpu().numpy()},
+        index=responses.person_ids,
+    )
+    table[["lower", "upper"]] = interval(table, level)
+    table["n_answered"] = responses.answered()
+    table["sum_score"] = responses.sum_score()
+    table["max_score"] = responses.max_score()
+    table["reliable"] = reliable.cpu().numpy()
+    table["status"] = status
+    return table
+
+
+def interval(table: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Central intervals of the normal with the table's theta, sd and sd_items: columns lower, upper."""
+    if not 0.0 < level < 1.0:
+        raise SpecificationError(f"level must lie between 0 and 1, got {level}.")
+    half = norm.ppf(0.5 + level / 2) * np.hypot(table["sd"], table["sd_items"].fillna(0.0))
+    return pd.DataFrame({"lower": table["theta"] - half, "upper": table["theta"] + half}, index=table.index)
+

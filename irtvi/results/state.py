@@ -1,1 +1,230 @@
-"""A result as plain state, and back."""
+"""A result as plain state, and back: what a file holds. Nothing in it is executed when it is read."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from irtvi.errors import DamagedFileError, SpecificationError
+from irtvi.inference.expectation import PersonSums
+from irtvi.inference.item_posterior import BlockCurvature, Curvature, DiagonalCurvature, FullCurvature
+from irtvi.inference.posterior import Posterior, Step
+from irtvi.models.items import ITEM_MODELS, Facts, ItemModel
+from irtvi.models.model import Component, Model
+from irtvi.models.parameters import LogPrior, Slots
+from irtvi.models.populations import POPULATIONS
+from irtvi.models.transforms import TRANSFORMS
+from irtvi.responses.coding import Coding
+from irtvi.responses.responses import Responses
+from irtvi.results.storage import read_state, write_state
+
+if TYPE_CHECKING:
+    from irtvi.results.result import Result
+
+KIND = "result"
+Models = Mapping[str, ItemModel]
+
+
+def save(result: "Result", path: Path, include_responses: bool) -> Path:
+    """Write a result to one file."""
+    state: dict[str, Any] = {
+        "kind": KIND,
+        "model_name": result.model_name,
+        "engine": result.engine,
+        "n_parameters": result.n_parameters,
+        "priors": result.priors,
+        "weighting": result.weighting,
+        "n_persons": result.n_persons,
+        "notes": list(result.notes),
+        "item_status": list(result.item_status),
+        "settings": result.settings,
+        "coding": result.coding.state(),
+        "posterior": _posterior_state(result.posterior, result.item_models),
+        "stored": result.stored(),
+    }
+    if include_responses:
+        responses = result.responses_of(None)
+        state["responses"] = _frame_of(responses)
+    return write_state(path, state)
+
+
+def load(path: str | Path, models: Models | None = None) -> "Result":
+    """Read a result that :meth:`Result.save` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+    models : mapping of name to ItemModel, optional
+        Item models of your own that the result uses; those of irtvi are known.
+
+    Raises
+    ------
+    irtvi.errors.StorageError
+        The file is damaged, truncated, from a newer version or not a result.
+    irtvi.errors.SpecificationError
+        It uses an item model that is neither registered nor in ``models``.
+    """
+    from irtvi.results.result import Result
+
+    state = read_state(path)
+    if state.get("kind") != KIND:
+        raise DamagedFileError(f"{str(path)!r} holds no fitted model.")
+    coding = Coding.from_state(state["coding"])
+    posterior, item_models = _posterior_of(state["posterior"], models or {})
+    responses = coding.encode(state["responses"]) if "responses" in state else None
+    return Result(
+        model_name=state["model_name"],
+        engine=state["engine"],
+        posterior=posterior,
+        coding=coding,
+        item_models=item_models,
+        n_parameters=state["n_parameters"],
+        priors=state["priors"],
+        weighting=state["weighting"],
+        n_persons=state["n_persons"],
+        notes=tuple(state["notes"]),
+        item_status=tuple(state["item_status"]),
+        settings=state["settings"],
+        responses=responses,
+        _stored=state["stored"],
+    )
+
+
+def _frame_of(responses: Responses) -> pd.DataFrame:
+    """Long table of raw answers under the user's own labels."""
+    persons, items, codes = (x.numpy() for x in responses.raw().pairs())
+    labels = [coding.categories for coding in responses.codings]
+    return pd.DataFrame(
+        {
+            "id": responses.person_ids[persons],
+            "item": responses.item_ids[items],
+            "resp": np.array([labels[j][k] for j, k in zip(items, codes, strict=True)], dtype=object),
+        }
+    )
+
+
+def _posterior_state(posterior: Posterior, item_models: tuple[ItemModel, ...]) -> dict[str, Any]:
+    model = posterior.model
+    return {
+        "free": posterior.free,
+        "curvature": _curvature_state(posterior.curvature),
+        "log_likelihood": posterior.log_likelihood,
+        "log_prior": posterior.log_prior,
+        "persons": {f.name: getattr(posterior.persons, f.name) for f in fields(PersonSums)},
+        "converged": posterior.converged,
+        "stopped": posterior.stopped,
+        "reason": posterior.reason,
+        "trace": pd.DataFrame([asdict(step) for step in posterior.trace], columns=[f.name for f in fields(Step)]),
+        "boundary": [list(where) for where in posterior.boundary],
+        "seconds": posterior.seconds,
+        "information_persons": posterior.information_persons,
+        "n_free": model.n_free,
+        "n_categories": model.n_categories,
+        "excluded": model.excluded,
+        "population": {"name": model.population.name, "slots": _slots_state(model.population_slots)},
+        "components": [
+            {
+                "model": {"name": c.item_model.name, "settings": c.item_model.settings()},
+                "items": c.items,
+                "facts": dict(c.facts._asdict()),
+                "slots": _slots_state(c.slots),
+            }
+            for c in model.components
+        ],
+    }
+
+
+def _posterior_of(state: dict[str, Any], models: Models) -> tuple[Posterior, tuple[ItemModel, ...]]:
+    components = tuple(_component_of(c, models) for c in state["components"])
+    population = POPULATIONS[state["population"]["name"]]()
+    model = Model(
+        components=components,
+        population=population,
+        population_slots=_slots_of(state["population"]["slots"], population.parameters),
+        log_prior=LogPrior((), state["n_free"]),
+        n_free=state["n_free"],
+        n_categories=_tensor(state["n_categories"]),
+        excluded=_tensor(state["excluded"]),
+    )
+    item_models: list[Any] = [None] * model.n_items
+    for component in components:
+        for item in component.items.tolist():
+            item_models[item] = component.item_model
+    posterior = Posterior(
+        model=model,
+        free=_tensor(state["free"]),
+        curvature=_curvature_of(state["curvature"]),
+        log_likelihood=state["log_likelihood"],
+        log_prior=state["log_prior"],
+        persons=PersonSums(**{name: _tensor(value) for name, value in state["persons"].items()}),
+        converged=state["converged"],
+        stopped=state["stopped"],
+        reason=state["reason"],
+        trace=tuple(Step(**row) for row in state["trace"].to_dict("records")),
+        boundary=tuple((part, member, slot) for part, member, slot in state["boundary"]),
+        seconds=state["seconds"],
+        information_persons=state["information_persons"],
+    )
+    return posterior, tuple(item_models)
+
+
+def _component_of(state: dict[str, Any], models: Models) -> Component:
+    name, settings = state["model"]["name"], state["model"]["settings"]
+    if name in models:
+        item_model = models[name]
+    elif name in ITEM_MODELS:
+        item_model = ITEM_MODELS[name](**settings)
+    else:
+        raise SpecificationError(f"The result uses the item model {name!r}; give it as models={{{name!r}: ...}}.")
+    facts = Facts(**{fact: _tensor(value) for fact, value in state["facts"].items()})
+    return Component(item_model, _tensor(state["items"]), facts, _slots_of(state["slots"], item_model.parameters))
+
+
+def _slots_state(slots: Slots) -> dict[str, Any]:
+    return {
+        "transforms": [t.name for t in slots.transforms],
+        "sizes": list(slots.sizes),
+        "index": slots.index,
+        "held": slots.held,
+        "exists": slots.exists,
+    }
+
+
+def _slots_of(state: dict[str, Any], specs: tuple) -> Slots:
+    transforms = tuple(TRANSFORMS[name] for name in state["transforms"])
+    tensors = (_tensor(state[name]) for name in ("index", "held", "exists"))
+    return Slots(specs, transforms, tuple(state["sizes"]), *tensors)
+
+
+def _curvature_state(curvature: Curvature | None) -> dict[str, Any] | None:
+    if isinstance(curvature, FullCurvature):
+        return {"kind": "full", "factor": curvature.factor}
+    if isinstance(curvature, BlockCurvature):
+        return {
+            "kind": "blocks",
+            "inverses": list(curvature.inverses),
+            "indices": list(curvature.indices),
+            "n_free": curvature.n_free,
+        }
+    if curvature is not None:
+        return {"kind": "diagonal", "variance": curvature.covariance_diagonal()}
+    return None
+
+
+def _curvature_of(state: dict[str, Any] | None) -> Curvature | None:
+    if state is None:
+        return None
+    if state["kind"] == "full":
+        return FullCurvature(_tensor(state["factor"]))
+    if state["kind"] == "blocks":
+        inverses, indices = [[_tensor(x) for x in state[name]] for name in ("inverses", "indices")]
+        return BlockCurvature(inverses, indices, state["n_free"])
+    return DiagonalCurvature(_tensor(state["variance"]))
+
+
+def _tensor(value: Any) -> torch.Tensor:
+    return value if isinstance(value, torch.Tensor) else torch.as_tensor(np.asarray(value))

@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -11,8 +11,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from irtvi.inference.posterior import Posterior, Step
+from irtvi.models.items.item_model import ItemModel
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells
+from irtvi.responses.responses import Responses
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,30 @@ class Data:
     weights: Float[Tensor, " persons"] | None
     groups: Int[Tensor, " persons"]
 
+    @staticmethod
+    def of(responses: Responses, item_models: Sequence[ItemModel], device: torch.device) -> "Data":
+        """Responses as an engine sees them."""
+        weighted = responses.weights is not None or responses.survey_weights is not None
+        weights = responses.person_weights() if weighted else None
+        groups = torch.zeros(responses.n_persons, dtype=torch.long)
+        return Data(_cells(responses, item_models), weights, groups).to(device)
+
     def to(self, device: torch.device) -> "Data":
         weights = None if self.weights is None else self.weights.to(device)
         return Data(self.cells.to(device), weights, self.groups.to(device))
+
+
+def _cells(responses: Responses, item_models: Sequence[ItemModel]) -> Cells:
+    uses = {m.uses for m in item_models}
+    if uses == {"scored"}:
+        return responses.scored()
+    if uses == {"raw"}:
+        return responses.raw()
+    lookup = torch.full((responses.n_items, int(responses.n_categories("raw").max())), -1, dtype=torch.int8)
+    for j, (coding, item_model) in enumerate(zip(responses.codings, item_models, strict=True)):
+        codes = range(len(coding.categories)) if item_model.uses == "raw" else coding.scores
+        lookup[j, : len(coding.categories)] = torch.tensor(list(codes), dtype=torch.int8)
+    return responses.raw().recode(lookup)
 
 
 @dataclass
