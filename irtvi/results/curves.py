@@ -56,8 +56,8 @@ def curves(
     -------
     DataFrame
         Columns ``item`` (not for ``"test_information"``), ``category`` (for ``"probability"``, as in
-        the data), ``theta``, ``value``, ``lower``, ``upper``. NaN for items that could not be estimated; bands
-        are NaN where there is no posterior of the items.
+        the data), ``theta``, ``value``, ``lower``, ``upper``. NaN for items that could not be estimated;
+        bands are NaN where there is no posterior of the items.
 
     Notes
     -----
