@@ -219,6 +219,18 @@ def existing(values: Tensor, n_categories: Int[Tensor, "*items"], otherwise: flo
     return torch.where(codes < n_categories[..., None], values, otherwise)
 
 
+def log_shares(logits: Tensor, exists: Tensor) -> Tensor:
+    """Log of the shares proportional to ``exp(logits)`` among the categories (last axis) that exist.
+
+    Written in differences to each category, so that at extreme abilities the derivative of the surest
+    category, a product of ability and a tiny probability, does not come from numbers near 1 that cancel.
+    Categories that do not exist hold -inf.
+    """
+    differences = logits[..., None, :] - logits[..., :, None]
+    total = torch.logsumexp(torch.where(exists[..., None, :], differences, -torch.inf), -1)
+    return torch.where(exists, -total, -torch.inf)
+
+
 def held_together(columns: dict[str, float], names: list[str], what: str) -> list[float] | None:
     """The values of columns that can only be held together; None where all of them are free."""
     values = [columns.get(name, math.nan) for name in names]

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid, pad
 
 from irtvi.models.items.dichotomous import INTERCEPT, SLOPE, intercept_from_difficulty
-from irtvi.models.items.item_model import Facts, ItemModel, Parameters, ParameterSpec
+from irtvi.models.items.item_model import Facts, ItemModel, Parameters, ParameterSpec, log_shares
 from irtvi.models.items.nominal import against_first, option_columns
 from irtvi.models.priors import Normal
 
@@ -43,8 +43,7 @@ class NestedLogit(ItemModel):
         among_wrong = pad(params["slope"] * theta + params["intercept"], (1, 0))
         by_code, is_key, exists = self._by_code(among_wrong, facts)
         is_wrong = exists & ~is_key
-        share = torch.log_softmax(torch.where(is_wrong, by_code, -torch.inf), -1)
-        wrong = logsigmoid(-logit) + torch.where(is_wrong, share, 0.0)
+        wrong = logsigmoid(-logit) + torch.where(is_wrong, log_shares(by_code, is_wrong), 0.0)
         return torch.where(exists, torch.where(is_key, logsigmoid(logit), wrong), -torch.inf)
 
     def _by_code(

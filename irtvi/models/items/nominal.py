@@ -5,7 +5,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from irtvi.models.items.item_model import Facts, ItemModel, Parameters, ParameterSpec, existing, held_together
+from irtvi.models.items.item_model import (
+    Facts,
+    ItemModel,
+    Parameters,
+    ParameterSpec,
+    held_together,
+    log_shares,
+)
 from irtvi.models.priors import Normal
 
 OPTION_SLOPES = ParameterSpec(
@@ -37,7 +44,7 @@ class Nominal(ItemModel):
         self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
     ) -> Float[Tensor, "*#batch categories"]:
         logits = pad(params["slope"] * theta + params["intercept"], (1, 0))
-        return torch.log_softmax(existing(logits, facts.n_categories, -torch.inf), -1)
+        return log_shares(logits, _has(params, facts))
 
     def report(self, params: Parameters, facts: Facts) -> dict[str, Tensor]:
         """``a1 .. aK`` and ``c1 .. cK``, by raw code."""

@@ -8,7 +8,14 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from irtvi.models.items.dichotomous import INTERCEPT, SLOPE, intercept_from_difficulty
-from irtvi.models.items.item_model import Facts, Parameters, ParameterSpec, existing, held_together
+from irtvi.models.items.item_model import (
+    Facts,
+    Parameters,
+    ParameterSpec,
+    existing,
+    held_together,
+    log_shares,
+)
 from irtvi.models.items.stepwise import STEP_INTERCEPTS, Stepwise
 from irtvi.models.priors import Normal
 
@@ -24,7 +31,8 @@ class AdjacentCategories(Stepwise):
         self, logits: Float[Tensor, "*batch steps"], params: Parameters, facts: Facts
     ) -> Float[Tensor, "*batch categories"]:
         sums = pad(logits.cumsum(-1), (1, 0))
-        return torch.log_softmax(existing(sums, facts.n_categories, -torch.inf), -1)
+        codes = torch.arange(sums.shape[-1], device=sums.device)
+        return log_shares(sums, codes < facts.n_categories[..., None])
 
 
 class GeneralisedPartialCredit(AdjacentCategories):
