@@ -1,6 +1,7 @@
 """Bayesian item response theory: from a table of answers to abilities, items and how sure one can be."""
 
 from irtvi import errors
+from irtvi.compare import compare
 from irtvi.fit import fit
 from irtvi.inference.engines import Amortized, Quadrature
 from irtvi.inference.engines.engine import Progress
@@ -11,6 +12,7 @@ from irtvi.responses.responses import Responses
 from irtvi.responses.samples import load_data
 from irtvi.results.result import Result
 from irtvi.results.state import load
+from irtvi.simulate import simulate
 
 __all__ = [
     "Amortized",
@@ -18,6 +20,7 @@ __all__ = [
     "Quadrature",
     "Responses",
     "Result",
+    "compare",
     "errors",
     "fit",
     "holdout",
@@ -25,4 +28,5 @@ __all__ = [
     "load_data",
     "priors",
     "read",
+    "simulate",
 ]

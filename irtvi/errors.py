@@ -15,6 +15,10 @@ class ResponsesNeededError(IrtviError):
     """A result that was saved without its responses was asked for something that needs them."""
 
 
+class DifferentDataError(IrtviError, ValueError):
+    """Fits of different data were to be compared, or answers were held out that were not."""
+
+
 class MissingExtraError(IrtviError, ImportError):
     """Something needs a package that irtvi does not install by itself.
 

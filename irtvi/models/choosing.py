@@ -30,7 +30,7 @@ def choose_item_models(
     item_ids = list(responses.item_ids)
     notes: tuple[str, ...] = ()
     if isinstance(choice, Mapping):
-        names, note = _by_item(choice, item_ids), ""
+        names, note = models_by_item(choice, item_ids), ""
     elif isinstance(choice, str) and choice == "auto":
         names, note = _by_categories(responses.n_categories("scored"))
     else:
@@ -39,7 +39,7 @@ def choose_item_models(
     made: dict[str | ItemModel, ItemModel] = {}
     for name in names:
         if name not in made:
-            made[name] = _resolve(name)
+            made[name] = item_model_of(name)
     item_models = tuple(made[name] for name in names)
     _check_categories(item_models, responses)
     _check_keys(item_models, responses)
@@ -68,7 +68,8 @@ def category_counts(item_models: tuple[ItemModel, ...], responses: Responses) ->
     return np.array([counts[m.uses][j] for j, m in enumerate(item_models)])
 
 
-def _by_item(choice: Mapping[Any, str | ItemModel], item_ids: list) -> list[str | ItemModel]:
+def models_by_item(choice: Mapping[Any, str | ItemModel], item_ids: list) -> list[str | ItemModel]:
+    """The choice for each item, from a mapping that names all of them."""
     unknown = [key for key in choice if key not in item_ids]
     if unknown:
         raise SpecificationError(f"model= names items that the data do not have: {unknown[:5]}.")
@@ -96,7 +97,8 @@ def _by_categories(n_categories: np.ndarray) -> tuple[list[str | ItemModel], str
     )
 
 
-def _resolve(choice: str | ItemModel) -> ItemModel:
+def item_model_of(choice: str | ItemModel) -> ItemModel:
+    """A model by name; a model of the user's own is what it is."""
     if isinstance(choice, ItemModel):
         return choice
     if choice not in ITEM_MODELS:
