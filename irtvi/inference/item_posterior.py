@@ -72,8 +72,8 @@ class BlockCurvature(Curvature):
         Position of every slot in the free vector, -1 where held.
     """
 
-    inverses: Sequence[Float[Tensor, "members slots slots"]]
-    indices: Sequence[Int[Tensor, "members slots"]]
+    inverses: Sequence[Float[Tensor, "_members _slots _slots"]]
+    indices: Sequence[Int[Tensor, "_members _slots"]]
     n_free: int
 
     def solve(self, gradient: Float[Tensor, " n_free"]) -> Float[Tensor, " n_free"]:
