@@ -2,7 +2,9 @@
 
 import os
 import time
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 from jaxtyping import install_import_hook
 
@@ -13,6 +15,8 @@ install_import_hook(
     "irtvi", f"beartype.beartype(conf=beartype.BeartypeConf(hint_overrides={SELF_IS_ANYTHING}))"
 )
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import settings
@@ -37,6 +41,50 @@ def reference() -> Path:
 def generator() -> torch.Generator:
     """A seeded source of randomness, fresh for each test."""
     return torch.Generator().manual_seed(20_261)
+
+
+@pytest.fixture(scope="session")
+def simulated():
+    """Make `simulated(n_persons, n_items, missing=0, model="2pl", c=0, seed=1)`.
+
+    It has `model` and `data` as engines take them (priors off but for guessing), `free` (the true parameters
+    on the free scale), `theta`, and `codes` (int8, -1 where missing). Slopes are lognormal(0, .3),
+    difficulties and abilities N(0, 1).
+    """
+    return _simulated
+
+
+def _simulated(n_persons, n_items, missing=0.0, model="2pl", c=0.0, seed=1):
+    from irtvi.inference.engines.engine import Data
+    from irtvi.models.priors import Normal
+    from irtvi.models.specification import Specification, build
+    from irtvi.responses.read import read
+
+    rng = np.random.default_rng(seed)
+    a, b = np.exp(0.3 * rng.standard_normal(n_items)), rng.standard_normal(n_items)
+    theta = rng.standard_normal(n_persons)
+    right = c + (1 - c) / (1 + np.exp(-a * (theta[:, None] - b)))
+    answers = (rng.random(right.shape) < right).astype(float)
+    answers[rng.random(right.shape) < missing] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        responses = read(pd.DataFrame(answers, columns=[f"i{j}" for j in range(n_items)]))
+    priors = {"a": None, "d": None} | ({"c": Normal(-1.4, 0.5)} if model == "3pl" else {})
+    built = build(Specification(model, priors), responses)
+    truth = {"a": a, "d": -a * b, "c": np.full(n_items, c)}
+    free = built.model.start()
+    for component in built.model.components:
+        for slot, transform in enumerate(component.slots.slot_transforms()):
+            value = torch.as_tensor(truth[component.slots.names()[slot]][component.items.numpy()])
+            free[component.slots.index[:, slot]] = transform.to_free(value)
+    return SimpleNamespace(
+        model=built.model,
+        data=Data(responses.scored(), None, torch.zeros(n_persons, dtype=torch.long)),
+        free=free,
+        theta=torch.as_tensor(theta),
+        codes=torch.as_tensor(np.nan_to_num(answers, nan=-1).astype(np.int8)),
+        everyone=torch.arange(n_persons),
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

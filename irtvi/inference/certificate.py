@@ -292,7 +292,7 @@ class _Nodes:
         return (weight * self._log_weights(proposal, x)).sum(0)
 
     def draws(self, proposal: Proposal) -> Float[Tensor, "draws some"]:
-        """Log-weights of draws at evenly spaced probabilities, so that the same data give the same numbers."""
+        """Log-weights of draws at evenly spaced probabilities: the same data give the same numbers."""
         probability = (torch.arange(N_DRAWS, dtype=torch.float64, device=self.free.device) + 0.5) / N_DRAWS
         return self._log_weights(proposal, torch.special.ndtri(probability)[:, None])
 
