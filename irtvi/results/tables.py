@@ -66,7 +66,7 @@ def parameter_table(
         jacobian = torch.nan_to_num(jacobian, nan=0.0, posinf=0.0, neginf=0.0)
         block = member_covariance(component.slots, part, posterior.curvature, covariance)
         variance = torch.einsum("ncs,nst,nct->nc", jacobian, block, jacobian)
-        sd = variance.clamp(min=0.0).sqrt()
+        sd = torch.where(torch.isnan(table), torch.nan, variance.clamp(min=0.0).sqrt())
         for member, slot in _boundary(posterior, part):
             own = jacobian[member, :, slot] != 0
             if torch.isfinite(values[member, slot]):

@@ -85,9 +85,13 @@ class Example:
         population = NormalPopulation()
         specs = population.parameters
         population_slots = Slots(
-            specs, tuple(s.transform for s in specs), (1, 1),
-            torch.full((1, 2), -1), torch.zeros(1, 2, dtype=torch.float64), torch.ones(1, 2, dtype=torch.bool),
-        )  # fmt: skip
+            specs,
+            tuple(s.transform for s in specs),
+            (1, 1),
+            torch.full((1, 2), -1),
+            torch.zeros(1, 2, dtype=torch.float64),
+            torch.ones(1, 2, dtype=torch.bool),
+        )
         return Model(
             (Component(self.item_model, torch.arange(self.n_items), self.facts, self.slots),),
             population,

@@ -217,7 +217,8 @@ def test_every_model_has_a_page(name):
     assert page.is_file(), f"{page} is missing"
     text = page.read_text(encoding="utf-8")
     model = ITEM_MODELS[name]
-    assert model.label and model.reference
+    assert model.label
+    assert model.reference
     for spec in model.parameters:
         assert f"`{spec.name}`" in text, f"{page} does not explain the parameter {spec.name}"
     assert f"({name}.md)" in (DOCS / "README.md").read_text(encoding="utf-8")
