@@ -38,44 +38,7 @@ def agreeableness(reference: Path) -> Responses:
 @pytest.fixture(scope="module")
 def sat12(reference: Path) -> Responses:
     """Options 1 to 5; an omission (8) is missing in the first five items and wrong in the others."""
-    key = dict(
-        enumerate(
-            [
-                "1",
-                "4",
-                "5",
-                "2",
-                "3",
-                "1",
-                "2",
-                "1",
-                "3",
-                "1",
-                "2",
-                "4",
-                "2",
-                "1",
-                "5",
-                "3",
-                "4",
-                "4",
-                "1",
-                "4",
-                "3",
-                "3",
-                "4",
-                "1",
-                "3",
-                "5",
-                "1",
-                "3",
-                "1",
-                "5",
-                "4",
-                "5",
-            ]
-        )
-    )
+    key = [int(option) for option in "14523121312421534414334135131545"]
     table = pd.read_csv(reference / "data" / "sat12_raw.csv")
     items = [column for column in table if column != "id"]
     return irtvi.read(
