@@ -152,8 +152,8 @@ def slopes_by_objective(size: Size, n_sets: int) -> Table:
     )
     settings = StochasticSettings()
     notes = (
-        f"{n_sets} sets. 2PL without priors; {settings.outer} x {settings.inner} draws a person, gradients as "
-        "they are; encoder: learned product of experts, not repaired.",
+        f"{n_sets} sets. 2PL without priors; {settings.outer} x {settings.inner} draws a person, "
+        "gradient='standard'; encoder: learned product of experts, not repaired.",
         "Coverage is of 90 % intervals; those of the slopes are mean-field except for the exact engine.",
     )
     return Table(f"Slopes by objective, {size}", headings, rows, notes)
