@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,6 @@ from irtvi.models.model import Component
 from irtvi.responses.coding import Coding, ItemCoding
 from irtvi.results.tables import covariance_matrix, member_covariance
 
-What = Literal["probability", "expected", "information", "test_information"]
 OfSlots = Callable[[Tensor], Tensor]
 
 
@@ -30,7 +29,7 @@ def curves(
     item_models: Sequence[ItemModel],
     items: Sequence[int],
     theta: np.ndarray,
-    what: What,
+    what: str,
     level: float,
 ) -> pd.DataFrame:
     """Curves of some items in long form.
