@@ -13,6 +13,7 @@ from irtvi.inference.evidence import learn, mixed_curvature
 from irtvi.inference.item_posterior import FINE, Curvature, uses_blocks
 from irtvi.inference.marginal import MarginalPosterior
 from irtvi.inference.maximise import Evaluation, Maximum, Missing, curvature_of, maximise
+from irtvi.inference.networks import has_networks, improved, opened, weights_log_prior
 from irtvi.inference.orientation import reflected
 from irtvi.inference.placing import Placing
 from irtvi.inference.posterior import Posterior
@@ -28,6 +29,9 @@ SAMPLE_PASSES = 40
 SAMPLE_PAYS = 4
 """A sample is searched first where there are more than so many times as many persons."""
 HYPER_ROUNDS = 4
+NETWORK_PASSES = 60
+NETWORK_GAIN = 0.05
+"""Nats that a pass must gain for a network to be learned further."""
 ROUND = 15
 """Passes after which parameters that run away or approach a boundary are looked for."""
 SMALL = 300_000
@@ -104,6 +108,7 @@ def search(
             state.free = start_values(model, data.cells, answers, sample)
             if len(sample) < len(persons):
                 problem = _problem(model, data, sample, answers, placing, generator, progress)
+                _learn_networks(state, problem, "sample", progress)
                 _climb(state, problem, "sample", SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
                 _learn_hyperparameters(state, problem, "sample", progress)
                 state.missing = _scaled(state.missing, _total(data, persons) / _total(data, sample))
@@ -111,6 +116,7 @@ def search(
             problem = _problem(state.model, data, persons, answers, placing, generator, progress)
             if len(sample) == len(persons):
                 _learn_hyperparameters(state, problem, "everyone", progress)
+            _learn_networks(state, problem, "everyone", progress)
             _everyone(state, problem, tolerance, max_passes, progress)
         except KeyboardInterrupt:
             state.stopped = True
@@ -184,6 +190,29 @@ def _learn_hyperparameters(state: _State, problem: MarginalPosterior, phase: str
         if settled:
             break
     state.converged = False
+
+
+def _learn_networks(state: _State, problem: MarginalPosterior, phase: str, progress: Progress) -> None:
+    """Alternate between passes over persons and joint steps of the networks' weights and the items."""
+    if not has_networks(state.model):
+        return
+    reached, expectations = -torch.inf, None
+    for _ in range(NETWORK_PASSES):
+        passed = problem.run(state.free, problem.dtype)
+        expectations = passed.expectations
+        objective = passed.log_likelihood + float(state.model.log_prior.value(state.free))
+        objective += weights_log_prior(state.model)
+        progress.tell(f"network, {phase}", objective, torch.nan)
+        if progress.cancelled():
+            raise KeyboardInterrupt
+        if objective < reached + NETWORK_GAIN:
+            break
+        reached = objective
+        state.model, state.free = improved(state.model, state.free, expectations)
+        problem.model = state.model
+    assert expectations is not None
+    state.model = problem.model = opened(problem, state.free, expectations)
+    state.missing = None
 
 
 def _everyone(

@@ -5,6 +5,7 @@ from irtvi.models.items.graded import Graded
 from irtvi.models.items.item_model import Facts, ItemModel, ParameterSpec
 from irtvi.models.items.monotone import Monotone
 from irtvi.models.items.nested_logit import NestedLogit
+from irtvi.models.items.networks import Deep, Link, Residual
 from irtvi.models.items.nominal import Nominal
 from irtvi.models.items.partial_credit import GeneralisedPartialCredit, PartialCredit, RatingScale
 from irtvi.models.items.sequential import Sequential
@@ -23,6 +24,9 @@ ITEM_MODELS: dict[str, type[ItemModel]] = {
     "nominal": Nominal,
     "nested_logit": NestedLogit,
     "monotone": Monotone,
+    "link": Link,
+    "deep": Deep,
+    "residual": Residual,
 }
 
 __all__ = ["ITEM_MODELS", "Facts", "ItemModel", "ParameterSpec"]

@@ -1,0 +1,113 @@
+"""Learning a network's weights together with the items, from expected counts.
+
+The items' side of a pass over persons is a small table of expected counts at nodes. Weights and item
+parameters climb on it jointly by limited-memory BFGS, so that a step costs the same whatever the number of
+persons; passes and steps alternate (a generalised EM algorithm, Dempster, Laird & Rubin 1977).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from irtvi.inference.marginal import MarginalPosterior
+from irtvi.inference.table import Expectations, expected_of, finite
+from irtvi.models.items.networks import N_DIRECTIONS, Network
+from irtvi.models.model import Component, Model
+
+STEPS = 12
+"""Steps of the optimiser between passes."""
+MEMORY = 20
+LEAST_MASS = 1e-3
+"""Nodes at which fewer persons than this are expected take no part."""
+
+
+def has_networks(model: Model) -> bool:
+    """Whether any items follow a network."""
+    return any(isinstance(component.item_model, Network) for component in model.components)
+
+
+def improved(
+    model: Model, free: Float[Tensor, " n_free"], expectations: Expectations
+) -> tuple[Model, Float[Tensor, " n_free"]]:
+    """Weights and free parameters after some joint steps on the expected complete-data log posterior."""
+    keep = expectations.mass.sum(1) > LEAST_MASS
+    theta = expectations.theta[keep]
+    counts = [expected_of(columns, expectations.counts)[keep] for columns in model.component_columns]
+    networks = [c.item_model for c in model.components if isinstance(c.item_model, Network)]
+    parameters = [free.clone().requires_grad_(True)]
+    parameters += [network.weights.clone().requires_grad_(True) for network in networks]
+    optimiser = torch.optim.LBFGS(
+        parameters, max_iter=STEPS, max_eval=2 * STEPS, history_size=MEMORY, line_search_fn="strong_wolfe",
+        tolerance_grad=0.0, tolerance_change=0.0,
+    )  # fmt: skip
+    scale = float(expectations.mass.sum())
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        now = with_weights(model, parameters[1:])
+        total = model.log_prior.value(parameters[0])
+        for component, count in zip(now.components, counts, strict=True):
+            values = component.slots.free_values(parameters[0])
+            total = total + (count * finite(component.log_probs(theta, values))).sum()
+        for component in now.components:
+            if isinstance(component.item_model, Network):
+                total = total + component.item_model.weights_log_prior()
+        value = -total / scale
+        value.backward()
+        return value
+
+    optimiser.step(loss)  # pyright: ignore[reportArgumentType]
+    return with_weights(model, [p.detach() for p in parameters[1:]]), parameters[0].detach()
+
+
+def with_weights(model: Model, weights: Sequence[Float[Tensor, " weights"]]) -> Model:
+    """The model with other weights of its networks, in the order of components."""
+    given = iter(weights)
+    components = tuple(
+        replace(c, item_model=c.item_model.with_weights(next(given)))
+        if isinstance(c.item_model, Network)
+        else c
+        for c in model.components
+    )
+    return replace(model, components=components)
+
+
+def weights_log_prior(model: Model) -> float:
+    """Log prior of the weights of all networks, up to a constant."""
+    networks = [c.item_model for c in model.components if isinstance(c.item_model, Network)]
+    return sum(float(network.weights_log_prior()) for network in networks)
+
+
+def opened(problem: MarginalPosterior, free: Float[Tensor, " n_free"], expectations: Expectations) -> Model:
+    """The model with output layers that may move along their leading directions.
+
+    Those are the principal axes of the features over nodes and items, weighted by the information that
+    answers carry, times the prior sd of the weights.
+    """
+    components = []
+    for component, columns in zip(problem.model.components, problem.model.component_columns, strict=True):
+        item_model = component.item_model
+        if isinstance(item_model, Network):
+            counts = expected_of(columns, expectations.counts)
+            directions = _leading_directions(component, item_model, free, expectations.theta, counts)
+            item_model = type(item_model)(item_model.weights, directions)
+        components.append(replace(component, item_model=item_model))
+    return replace(problem.model, components=tuple(components))
+
+
+def _leading_directions(
+    component: Component, network: Network, free: Tensor, theta: Tensor, counts: Tensor
+) -> Float[Tensor, "features_and_1 directions"]:
+    values = component.slots.free_values(free)
+    features = network.features(theta[:, None, 0], component.slots.unpack(values))
+    features = torch.cat([features, torch.ones_like(features[..., :1])], -1)
+    probs = component.log_probs(theta, values).exp()
+    codes = torch.arange(probs.shape[-1], dtype=probs.dtype, device=probs.device)
+    mean = (probs * codes).sum(-1)
+    weight = counts.sum(-1) * ((probs * codes.square()).sum(-1) - mean.square())
+    rows = (features * weight.sqrt()[..., None]).flatten(0, -2)
+    vectors = torch.linalg.eigh(rows.T @ rows)[1]
+    return network.decay_sd * vectors.flip(1)[:, :N_DIRECTIONS]
