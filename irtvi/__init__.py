@@ -30,3 +30,12 @@ __all__ = [
     "read",
     "simulate",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Figures are imported when they are first asked for: plotly takes its time."""
+    if name == "plots":
+        import importlib
+
+        return importlib.import_module("irtvi.plots")
+    raise AttributeError(f"module 'irtvi' has no attribute {name!r}")

@@ -107,7 +107,10 @@ def held_out(results: Mapping[str, Result], holdout: Responses) -> pd.DataFrame:
     table = pd.DataFrame(
         {"held_out": total, "held_out_difference": total - total[best], "held_out_se": np.sqrt(variance)}
     )
-    table["verdict"] = [_verdict(name == best, *table.loc[name, ["held_out_difference", "held_out_se"]]) for name in table.index]
+    table["verdict"] = [
+        _verdict(name == best, *table.loc[name, ["held_out_difference", "held_out_se"]])
+        for name in table.index
+    ]
     return table
 
 
@@ -182,7 +185,9 @@ def _tested(name: str, results: Mapping[str, Result]) -> _LikelihoodRatio:
         if other != name and small.n_parameters <= large.n_parameters and is_nested(small, large)
     ]
     if not nested:
-        return _LikelihoodRatio(None, np.nan, np.nan, np.nan, "no model that is known to be nested in this one")
+        return _LikelihoodRatio(
+            None, np.nan, np.nan, np.nan, "no model that is known to be nested in this one"
+        )
     against = max(nested, key=lambda other: results[other].n_parameters)
     small = results[against]
     df = float(large.n_parameters - small.n_parameters)
@@ -270,7 +275,9 @@ def _origins(slots: Slots, part: int, result: Result) -> dict[tuple[int, str], t
     return origins
 
 
-def _is_refinement(small: dict[tuple[int, str], tuple[str, float]], large: dict[tuple[int, str], tuple[str, float]]) -> bool:
+def _is_refinement(
+    small: dict[tuple[int, str], tuple[str, float]], large: dict[tuple[int, str], tuple[str, float]]
+) -> bool:
     """Whether numbers that are held or equal in the larger are held at the same value or equal in the smaller."""
     if set(small) != set(large):
         return False
@@ -286,8 +293,6 @@ def _is_refinement(small: dict[tuple[int, str], tuple[str, float]], large: dict[
 def _is_restricted(result: Result) -> bool:
     """Whether the user held parameters or made them equal."""
     origins = _item_origins(result)
-    shared = {
-        spec.name for m in result.item_models for spec in m.parameters if spec.scope == "shared"
-    }
+    shared = {spec.name for m in result.item_models for spec in m.parameters if spec.scope == "shared"}
     own = [origin for (_, name), origin in origins.items() if name.rstrip("0123456789") not in shared]
     return any(kind == "held" for kind, _ in own) or len(set(own)) < len(own)

@@ -1,0 +1,64 @@
+"""Models side by side."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from irtvi.errors import SpecificationError
+from irtvi.plots.theme import look, styled
+
+CRITERIA = ("aic", "bic", "sabic")
+WITHIN = 2.0
+"""Standard errors that the bars reach."""
+
+
+def comparison(table: pd.DataFrame, *, dark: bool = False) -> go.Figure:
+    """What :func:`irtvi.compare` says, best model to the right.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`irtvi.compare`. With held-out answers: differences from the best model in held-out
+        log-likelihood, with two standard errors to either side. Without: differences in AIC, BIC and SABIC from the
+        lowest, with the sign turned, so that 0 is the best.
+    dark : bool
+    """
+    colours = look(dark)
+    names = [str(name) for name in table.index]
+    figure = go.Figure()
+    if "held_out_difference" in table:
+        hues = {"worse": colours.accent, "best": colours.series[2]}
+        figure.add_trace(
+            go.Scatter(
+                x=table["held_out_difference"], y=names, mode="markers",
+                marker={"size": 10, "color": [hues.get(v, colours.main) for v in table["verdict"]]},
+                error_x={"array": WITHIN * table["held_out_se"], "color": colours.faint, "thickness": 1.4},
+                customdata=table[["verdict", "held_out", "held_out_se"]],
+                hovertemplate=(
+                    "%{y}: %{x:.2f} nats (se %{customdata[2]:.2f}), %{customdata[0]}"
+                    "<br>held-out log-likelihood %{customdata[1]:.2f}<extra></extra>"
+                ),
+                showlegend=False,
+            )
+        )  # fmt: skip
+        what = "Held-out log-likelihood, difference from the best (nats)"
+        verdicts = ", ".join(f"{n}: {v}" for n, v in zip(names, table["verdict"], strict=True))
+        alt = f"{what}. {verdicts}."
+    else:
+        known = [name for name in CRITERIA if name in table and table[name].notna().any()]
+        if not known:
+            raise SpecificationError("The table has neither held-out answers nor AIC, BIC or SABIC to draw.")
+        for colour, symbol, name in zip(colours.series, ("circle", "diamond", "square"), known, strict=False):
+            figure.add_trace(
+                go.Scatter(
+                    x=table[name].min() - table[name], y=names, mode="markers", name=name.upper(),
+                    marker={"size": 10, "color": colour, "symbol": symbol}, customdata=table[[name]],
+                    hovertemplate="%{y}: %{customdata[0]:.2f}, %{x:.2f} from the best<extra>" + name.upper() + "</extra>",
+                )
+            )  # fmt: skip
+        what = "Criterion, difference from the best (0)"
+        best = "; ".join(f"{name.upper()} prefers {table[name].idxmin()}" for name in known)
+        alt = f"{what}. {best}."
+    figure.add_vline(x=0, line={"color": colours.faint, "width": 1})
+    figure.update_xaxes(title_text=what)
+    figure.update_yaxes(autorange="reversed", type="category", automargin=True)
+    return styled(figure, dark, title="Models side by side", alt=alt, height=180 + 44 * len(table))

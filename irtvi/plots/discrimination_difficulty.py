@@ -1,0 +1,94 @@
+"""Items by difficulty and discrimination."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from irtvi.errors import SpecificationError
+from irtvi.plots.difficulties import difficulties
+from irtvi.plots.theme import MOST_SVG_POINTS, look, styled, translucent
+from irtvi.results.result import Result
+
+MOST_BARS = 100
+MOST_LABELS = 60
+REACH = 6.0
+"""Difficulties beyond this stand at the edge, with an arrow."""
+
+
+def discrimination_difficulty(result: Result, *, dark: bool = False) -> go.Figure:
+    """Scatter of items: how hard they are, and how sharply they tell people apart.
+
+    Parameters
+    ----------
+    result : Result
+    dark : bool
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Bars of one standard deviation for up to 100 items, names for up to 60. Items of several steps stand at the
+        mean of their difficulties. ``customdata`` holds the item's id; items that cannot be estimated are left out,
+        and the title counts them.
+    """
+    colours = look(dark)
+    points = item_points(result)
+    known = points.dropna(subset=["difficulty", "slope"])
+    place = known["difficulty"].clip(-REACH, REACH)
+    beyond = (known["difficulty"] - place).to_numpy()
+    bars = len(known) <= MOST_BARS
+    named = len(known) <= MOST_LABELS
+    scatter = go.Scatter if len(known) <= MOST_SVG_POINTS else go.Scattergl
+    faint = translucent(colours.main, 0.35)
+    figure = go.Figure(
+        scatter(
+            x=place.astype(np.float32), y=known["slope"].astype(np.float32),
+            mode="markers+text" if named else "markers",
+            text=[str(item) for item in known.index] if named else None, textposition="top center",
+            textfont={"size": 11, "color": colours.faint},
+            marker={
+                "color": np.where(known["slope"] > 0, colours.main, colours.accent), "size": 8 if bars else 6,
+                "opacity": 0.9 if bars else 0.6,
+                "symbol": np.where(beyond > 0, "triangle-right", np.where(beyond < 0, "triangle-left", "circle")),
+            },
+            error_x={"array": known["difficulty_sd"].where(beyond == 0), "color": faint, "width": 0} if bars else None,
+            error_y={"array": known["slope_sd"], "color": faint, "width": 0} if bars else None,
+            customdata=np.column_stack(
+                [np.array([str(i) for i in known.index], dtype=object), known["difficulty"], known["difficulty_sd"],
+                 known["slope_sd"]]
+            ),
+            hovertemplate=(
+                "%{customdata[0]}<br>difficulty %{customdata[1]:.2f} (sd %{customdata[2]:.2f})"
+                "<br>discrimination %{y:.2f} (sd %{customdata[3]:.2f})<extra></extra>"
+            ),
+            showlegend=False,
+        )
+    )  # fmt: skip
+    if bool((known["slope"] < 0).any()):
+        figure.add_hline(y=0, line={"color": colours.accent, "width": 1, "dash": "dot"})
+    figure.update_xaxes(title_text="Difficulty")
+    figure.update_yaxes(title_text="Discrimination")
+    title = "Items by difficulty and discrimination"
+    if len(known) < len(points):
+        title += f" ({len(points) - len(known)} without an estimate left out)"
+    alt = (
+        f"{title}: {len(known)} items, median difficulty {known['difficulty'].median():.2f}, "
+        f"median discrimination {known['slope'].median():.2f}."
+    )
+    return styled(figure, dark, title=title, alt=alt, height=480)
+
+
+def item_points(result: Result) -> pd.DataFrame:
+    """Difficulty and discrimination of each item with their sds; NaN where there is none.
+
+    Raises
+    ------
+    SpecificationError
+        The model has no discrimination.
+    """
+    table = result.items
+    name = next((n for n in ("a", "slope") if n in table), None)
+    if name is None:
+        raise SpecificationError(f"The items of the {result.model_name} model have no discrimination.")
+    steps = difficulties(result).groupby("item", sort=False)[["difficulty", "sd"]].mean()
+    steps = steps.reindex(table.index).rename(columns={"sd": "difficulty_sd"})
+    return steps.assign(slope=table[name], slope_sd=table[f"{name}_sd"])

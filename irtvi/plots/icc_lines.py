@@ -1,0 +1,68 @@
+"""The characteristic curves of any number of items in one panel."""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from irtvi.plots.item_curves import chosen_items
+from irtvi.plots.theme import ABILITY, look, styled, translucent
+from irtvi.plots.traces import joined
+from irtvi.results.result import Result
+
+N_POINTS = 61
+
+
+def icc_lines(
+    result: Result, items: Sequence[Hashable] | None = None, *, highlight: Hashable = None, dark: bool = False
+) -> go.Figure:
+    """Characteristic curves of many items in one panel, as a share of the highest answer.
+
+    Parameters
+    ----------
+    result : Result
+    items : list of item ids, optional
+        Default: all whose categories have an order.
+    highlight : item id, optional
+        Drawn on top of the others.
+    dark : bool
+
+    Notes
+    -----
+    All curves are one line with gaps: hundreds of separate lines would take seconds to appear.
+    """
+    ordered = {
+        item for item, model in zip(result.coding.item_ids, result.item_models, strict=True) if model.ordered
+    }
+    wanted = [
+        item for item in chosen_items(result, list(items) if items is not None else None) if item in ordered
+    ]
+    colours = look(dark)
+    table = result.curves(wanted, np.linspace(-4, 4, N_POINTS), what="expected")
+    ranges = {
+        item: (min(coding.values), max(coding.values))
+        for item, coding in zip(result.coding.item_ids, result.coding.codings, strict=True)
+    }
+    low = table["item"].map({item: r[0] for item, r in ranges.items()})
+    high = table["item"].map({item: r[1] for item, r in ranges.items()})
+    table["value"] = (table["value"] - low) / (high - low)
+    theta, value, names = joined(table, wanted)
+    opacity = 0.75 if len(wanted) <= 10 else 0.45 if len(wanted) <= 60 else 0.16
+    figure = go.Figure(
+        go.Scattergl(
+            x=theta, y=value, mode="lines", line={"color": translucent(colours.main, opacity), "width": 1.4},
+            text=names, hovertemplate="%{text}: θ %{x:.2f}, %{y:.3f}<extra></extra>", showlegend=False,
+        )
+    )  # fmt: skip
+    if highlight is not None:
+        own = table[table["item"] == highlight]
+        figure.add_trace(
+            go.Scatter(
+                x=own["theta"], y=own["value"], mode="lines", name=str(highlight),
+                line={"color": colours.accent, "width": 3},
+            )
+        )  # fmt: skip
+    figure.update_xaxes(title_text=ABILITY, range=[-4, 4])
+    figure.update_yaxes(title_text="Share of the highest answer", range=[-0.02, 1.02])
+    title = f"Characteristic curves of {len(wanted)} items"
+    return styled(figure, dark, title=title, alt=f"{title} over ability from -4 to 4.", height=460)

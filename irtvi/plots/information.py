@@ -1,0 +1,93 @@
+"""How much each item tells, over ability."""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from irtvi.plots.item_curves import chosen_items
+from irtvi.plots.theme import ABILITY, look, styled, translucent
+from irtvi.plots.traces import band, joined
+from irtvi.results.result import Result
+
+MOST_NAMED = 7
+N_POINTS = 81
+LARGEST_SE = 2.0
+
+
+def information(
+    result: Result,
+    items: Hashable | Sequence[Hashable] | None = None,
+    *,
+    level: float = 0.95,
+    dark: bool = False,
+) -> go.Figure:
+    """Information of items over ability, and the standard error of a test made of them.
+
+    Parameters
+    ----------
+    result : Result
+    items : item id or list of ids, optional
+        Default: all. Up to seven get a colour and a name each (a band too where there are at most three); more are
+        drawn as one line with gaps, their names in the hover text.
+    level : float
+        Of the bands.
+    dark : bool
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Fisher information on the left axis; the conditional standard error ``1 / sqrt(sum of the information)`` dashed
+        on the right one.
+    """
+    wanted = chosen_items(result, items)
+    colours = look(dark)
+    theta = np.linspace(-4, 4, N_POINTS)
+    table = result.curves(wanted, theta, what="information", level=level)
+    figure = make_subplots(specs=[[{"secondary_y": True}]])
+    if len(wanted) <= MOST_NAMED:
+        for colour, (item, own) in zip(colours.series, table.groupby("item", sort=False), strict=False):
+            if len(wanted) <= 3:
+                figure.add_trace(band(own, colour, str(item), str(item), False))
+            figure.add_trace(
+                go.Scatter(
+                    x=own["theta"], y=own["value"], mode="lines", name=str(item), legendgroup=str(item),
+                    line={"color": colour, "width": 2}, customdata=[[str(item)]] * len(own),
+                    hovertemplate="%{customdata[0]}: θ %{x:.2f}, information %{y:.2f}<extra></extra>",
+                )
+            )  # fmt: skip
+    else:
+        place, value, names = joined(table, wanted)
+        opacity = 0.6 if len(wanted) <= 60 else 0.2
+        figure.add_trace(
+            go.Scatter(
+                x=place, y=value, mode="lines", text=names, name="items",
+                line={"color": translucent(colours.main, opacity), "width": 1.3},
+                hovertemplate="%{text}: θ %{x:.2f}, information %{y:.2f}<extra></extra>",
+            )
+        )  # fmt: skip
+    total = table.groupby("theta")["value"].sum()
+    se = total[total > 0] ** -0.5
+    se = se[se <= 2 * LARGEST_SE]
+    figure.add_trace(
+        go.Scatter(
+            x=se.index, y=se, mode="lines", name="standard error of all of them" if len(wanted) > 1 else "standard error",
+            line={"color": colours.ink, "width": 2, "dash": "dash"},
+            hovertemplate="θ %{x:.2f}: standard error %{y:.2f}<extra></extra>",
+        ),
+        secondary_y=True,
+    )  # fmt: skip
+    figure.update_xaxes(title_text=ABILITY, range=[-4, 4])
+    figure.update_yaxes(title_text="Information", rangemode="tozero", secondary_y=False)
+    highest = min(LARGEST_SE, 1.1 * float(se.max())) if len(se) else LARGEST_SE
+    figure.update_yaxes(title_text="Standard error of θ", range=[0, highest], secondary_y=True)
+    most = table.loc[table["value"].idxmax()]
+    title = f"Information of {len(wanted)} items" if len(wanted) > 1 else f"Information of item {wanted[0]}"
+    alt = (
+        f"{title} over ability from -4 to 4; item {most['item']} tells most, at ability {most['theta']:.1f}."
+    )
+    styled(figure, dark, title=title, alt=alt, height=420)
+    figure.update_yaxes(showgrid=False, tickmode="auto", secondary_y=True)
+    figure.update_layout(margin={"r": 64})
+    return figure
