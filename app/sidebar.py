@@ -1,0 +1,98 @@
+"""What stands at the side of every page: audience, data, active fit, and the running fit with Cancel."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import streamlit as st
+from reading import Source, read
+from session import Workspace, current, keep, remember
+from words import AUDIENCES, Words, count
+
+DATA_VARIABLE = "IRTVI_APP_DATA"
+"""Environment variable with the path of a file that new sessions open."""
+
+
+def sidebar() -> None:
+    workspace = current()
+    _open_given_file(workspace)
+    with st.sidebar:
+        st.markdown("### irtvi")
+        key = remember(workspace, "audience", AUDIENCES[0])
+        keep(workspace, "audience", st.radio("Words for", AUDIENCES, key=key, horizontal=True))
+        words = words_of(workspace)
+        _data(workspace, words)
+        _active_fit(workspace, words)
+        running = bool(workspace.queue.alive)
+        st.fragment(_jobs, run_every=0.5 if running else None)(workspace, words, running)
+
+
+def words_of(workspace: Workspace) -> Words:
+    """Words of the audience that the session chose."""
+    return Words(workspace.remembered.get("audience", AUDIENCES[0]))
+
+
+def _open_given_file(workspace: Workspace) -> None:
+    path = os.environ.get(DATA_VARIABLE)
+    if path and workspace.source is None and "given" not in workspace.remembered:
+        workspace.remembered["given"] = path
+        if Path(path).is_file():
+            workspace.open(Source.from_path(path))
+            assert workspace.source is not None
+            workspace.reading = read(workspace.source, workspace.choices)
+
+
+def _data(workspace: Workspace, words: Words) -> None:
+    reading = workspace.reading
+    if workspace.source is None or reading is None:
+        st.caption("No data yet.")
+    elif reading.responses is None:
+        st.caption(f"**{_plain(workspace.source.name)}** could not be read yet.")
+    else:
+        responses = reading.responses
+        people = count(responses.n_persons, words["person"], words["persons"])
+        st.caption(
+            f"**{_plain(workspace.source.name)}**  \n{people}, {count(responses.n_items, words['item'], words['items'])}"
+        )
+
+
+def _active_fit(workspace: Workspace, words: Words) -> None:
+    fits = workspace.fits
+    if not fits:
+        return
+    active = workspace.active
+    assert active is not None
+    by_id = {job.id: job for job in fits}
+    key = "active-fit"
+    if st.session_state.get(key) not in by_id or st.session_state.get("active-fit-of") != active.id:
+        st.session_state[key] = active.id
+    chosen = st.selectbox(
+        f"Shown {words['fit']}",
+        list(by_id),
+        format_func=lambda identity: by_id[identity].request.label,
+        key=key,
+    )
+    workspace.active_id = st.session_state["active-fit-of"] = chosen
+
+
+def _jobs(workspace: Workspace, words: Words, was_running: bool) -> None:
+    alive = workspace.queue.alive
+    current()
+    if was_running and not alive:
+        st.rerun()
+    if not alive:
+        return
+    job = alive[0]
+    doing = {"queued": "Waiting", "running": "Running", "stopping": "Stopping"}.get(job.state, job.state)
+    st.progress(job.share, text=f"{doing}: {job.request.label} ({job.elapsed:.0f} of about {job.predicted:.0f} s)")
+    if len(alive) > 1:
+        st.caption(f"{len(alive) - 1} more waiting")
+    if st.button("Cancel", key="cancel-side", disabled=job.state == "stopping", width="stretch"):
+        for waiting in alive:
+            waiting.cancel()
+        st.rerun(scope="fragment")
+
+
+def _plain(name: str) -> str:
+    return "".join("\\" + c if c in "\\`*_{}[]()#+-.!<>|$:~" else c for c in name)

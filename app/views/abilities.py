@@ -1,0 +1,96 @@
+"""Abilities: everybody's score with its uncertainty, the cut score, and one person in detail."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+from figures import show
+from flags import person_flags
+from person_card import person_card
+from scores import SCALE_NAMES, SCALES, cut_and_reference, scores_of
+from session import Workspace, current, keep, remember
+from sidebar import words_of
+from states import needs_fit
+from words import Words
+
+from irtvi import Result, plots
+
+_SHOWN = ("theta", "sd", "sd_items", "lower", "upper", "percentile_population", "percentile_sample",
+          "probability_above", "sum_score", "n_answered", "status")  # fmt: skip
+
+
+def page() -> None:
+    workspace = current()
+    words = words_of(workspace)
+    st.title(words["Abilities"])
+    job = needs_fit(workspace, words)
+    if job is None or job.result is None:
+        return
+    result = job.result
+    cut, reference = cut_and_reference(workspace, job, words)
+    table = scores_of(workspace, job, cut, reference)
+    _summary(result, table, words)
+    left, right = st.columns(2)
+    with left:
+        show(plots.abilities, result, words=words, key="abilities", cut=cut)
+    with right:
+        show(plots.caterpillar, result, words=words, key="caterpillar")
+    _table(workspace, table, words)
+    person_card(workspace, job, table, words)
+
+
+def _summary(result: Result, table: pd.DataFrame, words: Words) -> None:
+    answered = table["n_answered"] > 0
+    cells = st.columns(3)
+    cells[0].metric(
+        f"Expected number above the {words['cut']}",
+        f"{table.loc[answered, 'probability_above'].sum():,.1f}",
+        help=f"Sum of each {words['person']}'s chance.",
+    )
+    unsure = ((table["probability_above"] > 0.1) & (table["probability_above"] < 0.9) & answered).sum()
+    cells[1].metric(
+        "Too close to call", f"{unsure:,}", help="The chance of being above lies between 10 % and 90 %."
+    )
+    cells[2].metric(f"{words['Persons']} to look at", f"{len(person_flags(result)):,}")
+
+
+def _table(workspace: Workspace, table: pd.DataFrame, words: Words) -> None:
+    st.subheader("Table")
+    key = remember(workspace, "scale", SCALES[0])
+    names = dict(SCALE_NAMES)
+    if words.plain:
+        names["theta"] = "standard (average 0, spread 1)"
+        names["t_score"] = "T (average 50, spread 10)"
+        names["scale500"] = "500 (average 500, spread 100)"
+    scale = st.radio("Scale", SCALES, key=key, format_func=names.__getitem__, horizontal=True)
+    keep(workspace, "scale", scale)
+    columns = [name for name in _SHOWN if words.shows(name)]
+    if scale != "theta":
+        spread = "t_sd" if scale == "t_score" else "scale500_sd"
+        columns = [scale, spread, *[c for c in columns if c not in ("theta", "sd", "sd_items", "lower", "upper")]]
+    shown = table[columns].copy()
+    shown.index = shown.index.astype(str)
+    shown.index.name = words["person"].capitalize()
+    st.dataframe(
+        shown,
+        width="stretch",
+        height=min(420, 38 + 35 * max(2, len(shown))),
+        column_config={name: _column(name, words) for name in columns},
+    )
+
+
+def _column(name: str, words: Words):
+    label = words.column(name)
+    if name == "probability_above":
+        return st.column_config.ProgressColumn(label, min_value=0.0, max_value=1.0, format="percent")
+    if name.startswith("percentile"):
+        return st.column_config.NumberColumn(label, format="%.1f")
+    if name == "status":
+        return st.column_config.TextColumn(label)
+    digits = {"n_answered": "%d", "sum_score": "%g", "t_score": "%.1f", "t_sd": "%.1f"}.get(name, "%.2f")
+    if name.startswith("scale500"):
+        digits = "%.0f"
+    return st.column_config.NumberColumn(label, format=digits)
+
+
+page()

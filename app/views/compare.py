@@ -1,0 +1,155 @@
+"""Compare: several fits of the same data side by side."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+from figures import show
+from jobs import Job
+from session import Workspace, current
+from sidebar import words_of
+from states import needs_fit
+from words import Words, count
+
+import irtvi
+from irtvi import Result, plots
+from irtvi.errors import IrtviError
+from irtvi.plots.agreement import agreement
+from irtvi.results.score_report import score_changes
+
+SHARE = 0.1
+_LABELS = {
+    "log_marginal": "Log marginal", "n_parameters": "Free parameters", "aic": "AIC", "bic": "BIC", "sabic": "SABIC",
+    "penalised": "Priors took part", "converged": "Converged", "seconds": "Seconds", "lr_against": "Tested against",
+    "lr": "LR", "df": "df", "p": "p", "lr_note": "About the test", "held_out": "Held-out log-likelihood",
+    "held_out_difference": "Difference from the best", "held_out_se": "its se", "verdict": "Verdict",
+}  # fmt: skip
+_PLAIN = {"converged": "Arrived", "seconds": "Seconds", "held_out_difference": "Worse by", "held_out_se": "give or take",
+          "verdict": "Verdict"}  # fmt: skip
+
+
+def page() -> None:
+    workspace = current()
+    words = words_of(workspace)
+    st.title("Compare")
+    job = needs_fit(workspace, words)
+    if job is None:
+        return
+    fits = {fit.request.label: fit for fit in workspace.fits}
+    if len(fits) < 2:
+        st.info(f"Two {words['fits']} or more can be compared; so far there is one.")
+        st.page_link("views/fit.py", label=f"Go to {words['Fit']} and choose several {words['models']}")
+        return
+    chosen = st.multiselect(f"Which {words['fits']}", list(fits), default=list(fits)[:7], key="compared")
+    results = {name: fits[name].result for name in chosen if fits[name].result is not None}
+    if len(results) < 2:
+        st.info("Choose two at least.")
+        return
+    _side_by_side(workspace, {name: fits[name] for name in results}, words)
+    _changes(results, words)  # pyright: ignore[reportArgumentType]
+
+
+def _side_by_side(workspace: Workspace, fits: dict[str, Job], words: Words) -> None:
+    results = {name: job.result for name, job in fits.items() if job.result is not None}
+    key = ("held-out", tuple(job.id for job in fits.values()))
+    try:
+        table = workspace.computed.get(key)
+        if table is None:
+            table = irtvi.compare(results)
+    except IrtviError as error:
+        st.error(words.sentence(str(error)))
+        return
+    show(plots.comparison, table, words=words, key="comparison")
+    labels = _PLAIN if words.plain else _LABELS
+    shown = table[[name for name in labels if name in table.columns]].copy()
+    shown.index = shown.index.astype(str)
+    shown.index.name = words["fit"].capitalize()
+    numbers = {
+        name: st.column_config.NumberColumn(labels[name], format="%d" if name in ("n_parameters", "df") else "%.3f")
+        for name in shown.columns
+        if pd.api.types.is_numeric_dtype(shown[name]) and not pd.api.types.is_bool_dtype(shown[name])
+    }
+    st.dataframe(shown, width="stretch", column_config={name: labels[name] for name in shown.columns} | numbers)
+    if "held_out" in table.columns:
+        _verdict(table)
+        return
+    answers = f"a tenth of the answers, chosen at random, is set aside, every {words['model']} is fitted to the others"
+    st.caption(f"Which one predicts answers best? {answers[0].upper()}{answers[1:]}, and has to predict them.")
+    if st.button("Predict answers that were set aside", key="hold-out", type="primary"):
+        with st.spinner("Fitting and predicting"):
+            try:
+                workspace.computed[key] = _held_out(fits)
+            except IrtviError as error:
+                st.error(words.sentence(str(error)))
+                return
+        st.rerun()
+
+
+def _held_out(fits: dict[str, Job]) -> pd.DataFrame:
+    """The comparison of all fits, and how well the same models predict answers that they have not seen."""
+    responses = next(iter(fits.values())).responses
+    train, test = irtvi.holdout(responses, share=SHARE, seed=0)
+    again: dict[str, Result] = {
+        name: irtvi.fit(
+            train,
+            model=job.request.model,  # pyright: ignore[reportArgumentType]
+            engine=job.request.engine,
+            seed=job.request.seed,
+            priors=job.request.priors,
+        )
+        for name, job in fits.items()
+    }
+    predicted = irtvi.compare(again, holdout=test)[["held_out", "held_out_difference", "held_out_se", "verdict"]]
+    whole = irtvi.compare({name: job.result for name, job in fits.items() if job.result is not None})
+    return whole.join(predicted)
+
+
+def _verdict(table: pd.DataFrame) -> None:
+    best = table["held_out"].idxmax()
+    alike = [str(name) for name in table.index[table["verdict"] == "indistinguishable"]]
+    text = f"**{best}** predicts best"
+    st.success(f"{text}; indistinguishable from it: {', '.join(alike)}." if alike else f"{text}, clearly.")
+
+
+def _changes(results: dict[str, Result], words: Words) -> None:
+    st.subheader(f"Do the {words['abilities']} change?")
+    names = list(results)
+    one, two = st.columns(2)
+    first = one.selectbox("From", names, index=0, key="change-from")
+    second = two.selectbox("To", names, index=1, key="change-to")
+    if first == second:
+        st.info("Choose two different ones.")
+        return
+    try:
+        table = score_changes(results[first], results[second])
+    except IrtviError as error:
+        st.error(words.sentence(str(error)))
+        return
+    left, right = st.columns(2)
+    with left:
+        show(agreement, table, first, second, words=words, key="agreement")
+    with right:
+        moved = int((table["shift"].abs() >= 1).sum())
+        st.markdown(
+            f"**{count(moved, words['person'], words['persons'])}** of {len(table):,} change places; the largest change of "
+            f"a score is **{table['difference'].abs().max():.2f}**."
+        )
+        most = table.reindex(table["shift"].abs().sort_values(ascending=False, kind="stable").index).head(50)
+        most.index = most.index.astype(str)
+        most.index.name = words["person"].capitalize()
+        st.dataframe(
+            most,
+            width="stretch",
+            height=360,
+            column_config={
+                "theta_first": st.column_config.NumberColumn("Score before", format="%.2f"),
+                "theta_second": st.column_config.NumberColumn("Score after", format="%.2f"),
+                "difference": st.column_config.NumberColumn("Change", format="%+.2f"),
+                "rank_first": st.column_config.NumberColumn("Place before", format="%g"),
+                "rank_second": st.column_config.NumberColumn("Place after", format="%g"),
+                "shift": st.column_config.NumberColumn("Places up", format="%+g"),
+            },
+        )
+
+
+page()

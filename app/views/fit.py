@@ -1,0 +1,198 @@
+"""Fit: which models, what the queue does at this moment, and how each fit ended."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+from figures import show
+from fit_choices import AUTOMATIC, suitable, with_item_types
+from jobs import Job, Request
+from session import Workspace, current, keep, remember
+from sidebar import words_of
+from states import needs_data
+from words import Words
+
+from irtvi.inference.engines import ENGINES
+from irtvi import plots
+
+WEAKLY, NONE = "weak (recommended)", "none: maximum likelihood"
+_STATES = {
+    "queued": "⏳ waiting",
+    "running": "▶ running",
+    "stopping": "■ stopping",
+    "done": "✔ done",
+    "stopped": "■ stopped",
+    "failed": "✖ failed",
+}
+
+
+def page() -> None:
+    workspace = current()
+    words = words_of(workspace)
+    st.title(words["Fit"])
+    if not needs_data(workspace, words):
+        return
+    _choose(workspace, words)
+    if not workspace.queue.jobs:
+        st.info(f"No {words['fit']} yet.")
+        return
+    running = bool(workspace.queue.alive)
+    st.fragment(_queue, run_every=0.5 if running else None)(workspace, words, running)
+    _ended(workspace, words)
+
+
+def _choose(workspace: Workspace, words: Words) -> None:
+    assert workspace.reading is not None
+    responses = workspace.reading.responses
+    assert responses is not None
+    fitting, reasons = suitable(responses)
+    options = [AUTOMATIC, *fitting]
+    key = remember(workspace, "models", [AUTOMATIC])
+    st.session_state[key] = [name for name in st.session_state[key] if name in options] or [AUTOMATIC]
+    chosen = st.multiselect(
+        words["models"].capitalize(), options, key=key, format_func=words.model,
+        help="Several are fitted one after the other, to be compared.",
+    )  # fmt: skip
+    keep(workspace, "models", chosen)
+    if reasons and not words.plain:
+        st.caption("Not for these data: " + "; ".join(f"{words.model(n)} ({why})" for n, why in reasons.items()) + ".")
+    engine, seed, priors = _settings(workspace, words)
+    if st.button(words["Fit"], type="primary", key="start", disabled=not chosen):
+        for name in chosen:
+            model = with_item_types(workspace, name)
+            label = _label(workspace, words, name, engine, seed, priors)
+            request = Request(label, model, engine, seed, "default" if priors == WEAKLY else None)
+            workspace.queue.submit(Job(request, responses, workspace.data_key))
+        workspace.active_id = None
+        st.rerun()
+
+
+def _settings(workspace: Workspace, words: Words) -> tuple[str, int, str]:
+    engines = ["auto", *ENGINES]
+    with st.expander("Settings", expanded=False):
+        one, two, three = st.columns(3)
+        key = remember(workspace, "engine", "auto")
+        engine = one.selectbox(words["engine"].capitalize(), engines, key=key, format_func=words.engine)
+        key = remember(workspace, "seed", 0)
+        seed = two.number_input(
+            words["seed"].capitalize(), min_value=0, max_value=2**31 - 1, step=1, key=key,
+            help="The same data, settings and number give the same results.",
+        )  # fmt: skip
+        key = remember(workspace, "priors", WEAKLY)
+        label = "Caution with little data" if words.plain else "Prior distributions"
+        names = {WEAKLY: "cautious (recommended)", NONE: "none"} if words.plain else {WEAKLY: WEAKLY, NONE: NONE}
+        priors = three.selectbox(label, [WEAKLY, NONE], key=key, format_func=names.__getitem__)
+    keep(workspace, "engine", engine)
+    keep(workspace, "seed", int(seed))
+    keep(workspace, "priors", priors)
+    return engine, int(seed), priors
+
+
+def _label(workspace: Workspace, words: Words, name: str, engine: str, seed: int, priors: str) -> str:
+    parts = [words.model(name)]
+    if engine != "auto":
+        parts.append(words.engine(engine))
+    if priors == NONE:
+        parts.append("cautious off" if words.plain else "no priors")
+    if seed:
+        parts.append(f"{words['seed']} {seed}")
+    label = ", ".join(parts)
+    taken = {job.request.label for job in workspace.queue.jobs}
+    number = 2
+    while label in taken:
+        label = f"{', '.join(parts)} ({number})"
+        number += 1
+    return label
+
+
+def _queue(workspace: Workspace, words: Words, was_running: bool) -> None:
+    if was_running and not workspace.queue.alive:
+        st.rerun()
+    st.subheader("Queue" if was_running else f"{words['fits'].capitalize()} so far")
+    for job in list(workspace.queue.jobs):
+        with st.container(border=True):
+            _job(workspace, job, words)
+
+
+def _job(workspace: Workspace, job: Job, words: Words) -> None:
+    name, state, action = st.columns([4, 2, 1.3], vertical_alignment="center")
+    name.markdown(f"**{job.request.label}**")
+    state.markdown(_STATES[job.state])
+    if job.alive:
+        if action.button("Cancel", key=f"cancel-{job.id}", disabled=job.state == "stopping", width="stretch"):
+            job.cancel()
+            st.rerun(scope="fragment")
+        _live(job, words)
+        return
+    if action.button("Remove", key=f"remove-{job.id}", width="stretch"):
+        workspace.queue.remove(job)
+        st.rerun()
+    if job.state == "failed":
+        st.error(words.sentence(job.message))
+    elif job.result is None:
+        st.caption(words.sentence(job.message))
+    else:
+        _verdict(job, words)
+
+
+def _live(job: Job, words: Words) -> None:
+    if job.state == "queued":
+        st.caption(f"Will take about {job.predicted:.0f} s.")
+        return
+    st.progress(job.share, text=f"{job.elapsed:.1f} s of about {job.predicted:.0f} s")
+    steps = list(job.steps)
+    if not steps:
+        st.caption("First pass over the answers.")
+        return
+    last = steps[-1]
+    left, right = st.columns(2)
+    left.metric(
+        words["loglik"].capitalize() + ("" if words.plain else " + log prior"),
+        f"{last.objective:,.3f}",
+        delta=f"{last.objective - steps[-2].objective:+,.3f}" if len(steps) > 1 else None,
+        chart_data=[step.objective for step in steps[-60:]],
+        chart_type="line",
+    )
+    right.metric(
+        "Still moving by" if words.plain else "Longest next step (standard errors)",
+        f"{last.step_se:.2g}",
+        help=f"Pass {len(steps)}, {last.phase}.",
+    )
+
+
+def _verdict(job: Job, words: Words) -> None:
+    result = job.result
+    assert result is not None
+    if result.converged:
+        st.success("It went well: the search arrived." if words.plain else result.reason)
+    else:
+        text = "It was stopped early; the numbers are the best so far." if job.state == "stopped" else "The search did not arrive; treat the numbers with care."  # noqa: E501
+        st.warning(text if words.plain else f"{text} {result.reason}")
+    if not words.plain:
+        st.caption(
+            f"Log marginal {result.log_marginal:,.3f} · {result.n_parameters} free parameters · {result.engine} engine · "
+            f"{job.elapsed:.1f} s"
+        )
+
+
+def _ended(workspace: Workspace, words: Words) -> None:
+    active = workspace.active
+    if active is None or active.result is None or workspace.queue.alive:
+        return
+    result = active.result
+    one, two, three = st.columns(3)
+    if one.button(f"See the {words['abilities']}", type="primary", key="to-abilities", width="stretch"):
+        st.switch_page("views/abilities.py")
+    if two.button(f"See the {words['items']}", key="to-items", width="stretch"):
+        st.switch_page("views/items.py")
+    if three.button("See the overview", key="to-overview", width="stretch"):
+        st.switch_page("views/overview.py")
+    if words.plain:
+        return
+    st.subheader(f"How “{active.request.label}” went")
+    show(plots.training, result, words=words, key="training")
+    facts = pd.DataFrame(result.summary().facts, columns=["", "value"])
+    st.dataframe(facts, hide_index=True, width="stretch")
+
+
+page()

@@ -1,0 +1,156 @@
+"""Items: the table, the scatter, and one item in detail; a click in one selects in all."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from figures import pick, show
+from flags import item_flags
+from jobs import Job
+from session import Workspace, current, remember
+from sidebar import words_of
+from states import needs_fit
+from words import Words
+
+from irtvi import Result, plots
+
+MOST_OVERLAID = 7
+
+
+def page() -> None:
+    workspace = current()
+    words = words_of(workspace)
+    st.title(words["Items"])
+    job = needs_fit(workspace, words)
+    if job is None or job.result is None:
+        return
+    result = job.result
+    flags = item_flags(result)
+    if flags.empty:
+        st.success(f"No {words['item']} stands out.")
+    else:
+        st.warning(f"{len(flags)} {words['items']} deserve a look; the reason stands in the table.")
+    left, right = st.columns([3, 2])
+    with left:
+        from_table = _table(job, flags, words)
+    with right:
+        from_scatter = pick(plots.discrimination_difficulty, result, words=words, key=f"scatter-{job.id}")
+    _follow(workspace, job, from_table, from_scatter)
+    item = _choose(workspace, result, words)
+    _panel(workspace, job, item, words)
+
+
+def _table(job: Job, flags: pd.Series, words: Words) -> str | None:
+    assert job.result is not None
+    table = job.result.items
+    shown = table[[name for name in table.columns if words.shows(name) and name != "status"]].copy()
+    if words.plain:
+        known = [c for c in ("b", "a", "c", "u", "mean", "item_rest", "n_answered") if c in shown.columns]
+        rest = [c for c in shown.columns if c not in known and c.startswith("b") and not c.endswith("_sd")]
+        shown = shown[known + rest] if known else shown
+    shown["why"] = flags.reindex(table.index).fillna("").map(words.sentence)
+    shown.index = shown.index.astype(str)
+    shown.index.name = words["item"].capitalize()
+    event: Any = st.dataframe(
+        shown,
+        key=f"item-table-{job.id}",
+        on_select="rerun",
+        selection_mode="single-row",
+        width="stretch",
+        height=min(480, 38 + 35 * max(2, len(shown))),
+        column_config={name: _column(name, shown[name], words) for name in shown.columns},
+    )
+    rows = event.selection.rows
+    return str(shown.index[rows[0]]) if rows else None
+
+
+def _column(name: str, values: pd.Series, words: Words) -> Any:
+    label = "Why to look" if name == "why" else words.column(name)
+    if not pd.api.types.is_numeric_dtype(values):
+        return st.column_config.TextColumn(label)
+    return st.column_config.NumberColumn(label, format="%d" if name == "n_answered" else "%.3f")
+
+
+def _follow(workspace: Workspace, job: Job, from_table: str | None, from_scatter: str | None) -> None:
+    """Let the newest click decide which item is shown."""
+    before = st.session_state.get("item-clicks", (None, None))
+    now = (from_table, from_scatter)
+    st.session_state["item-clicks"] = now
+    changed = [new for new, old in zip(now, before, strict=True) if new != old and new is not None]
+    if changed and job.result is not None:
+        names = [str(item) for item in job.result.coding.item_ids]
+        if changed[0] in names:
+            workspace.remembered["item"] = names.index(changed[0])
+            st.session_state.pop("kept-item", None)
+
+
+def _choose(workspace: Workspace, result: Result, words: Words) -> Hashable:
+    ids = result.coding.item_ids
+    key = remember(workspace, "item", 0)
+    if not 0 <= st.session_state[key] < len(ids):
+        st.session_state[key] = 0
+    st.subheader(f"One {words['item']}")
+    place = st.selectbox(
+        f"Which {words['item']}", range(len(ids)), key=key, format_func=lambda k: str(ids[k]),
+        help="Or click a row of the table, or a point of the figure.",
+    )  # fmt: skip
+    workspace.remembered["item"] = place
+    return ids[place]
+
+
+def _panel(workspace: Workspace, job: Job, item: Hashable, words: Words) -> None:
+    result = job.result
+    assert result is not None
+    _facts(result, item, words)
+    place = result.coding.item_ids.get_loc(item)
+    ordered = result.item_models[place].ordered  # pyright: ignore[reportArgumentType, reportCallIssue]
+    others = {
+        other.request.label: other.result
+        for other in workspace.fits
+        if other is not job and other.result is not None and other.result.item_models[place].ordered  # pyright: ignore
+    }
+    chosen: list[str] = []
+    if others and ordered:
+        chosen = st.multiselect(
+            "Beside it", list(others), default=list(others)[: MOST_OVERLAID - 1], max_selections=MOST_OVERLAID - 1,
+            key=f"overlay-{job.id}", help=f"Curves of other {words['fits']} of the same data.",
+        )  # fmt: skip
+    left, right = st.columns(2)
+    with left:
+        if not ordered:
+            st.info("The answers to this " + words["item"] + " have no order; the figure shows each of them.")
+        elif chosen:
+            together = {job.request.label: result} | {name: others[name] for name in chosen}
+            show(plots.icc_overlay, together, item, words=words, key="overlay")
+        else:
+            show(plots.icc, result, item, words=words, key="icc")
+    with right:
+        show(plots.category_curves, result, item, words=words, key="categories")
+    if not words.plain:
+        show(plots.information, result, item, words=words, key="item-information")
+
+
+def _facts(result: Result, item: Hashable, words: Words) -> None:
+    row = result.items.loc[item]
+    facts = []
+    for name in row.index:
+        value = row[name]
+        if name.endswith("_sd") or name in ("model", "status") or not isinstance(value, int | float) or pd.isna(value):
+            continue
+        spread = row.get(f"{name}_sd")
+        sure = f" ± {spread:.2f}" if spread is not None and pd.notna(spread) else ""
+        if words.shows(name):
+            facts.append(f"{words.column(name).strip()}: **{value:,.0f}**" if name == "n_answered" else
+                         f"{words.column(name).strip()}: **{value:.2f}**{sure}")  # fmt: skip
+    if not words.plain and {"a", "b"} <= set(row.index) and pd.notna(row["a"]) and pd.notna(row["b"]):
+        facts.append(f"intercept d = −a b: **{-row['a'] * row['b']:.2f}**")
+    st.markdown("  ·  ".join(facts))
+    reason = item_flags(result).get(item, "")
+    if reason:
+        st.warning(words.sentence(str(reason)))
+
+
+page()

@@ -1,0 +1,50 @@
+"""The curve of an item model at parameters that somebody chose, without data."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.func import jvp
+
+from irtvi.errors import SpecificationError
+from irtvi.models.items import ITEM_MODELS
+from irtvi.models.items.item_model import Facts
+
+
+def formula_table(model: str, parameters: Mapping[str, float], theta: np.ndarray | None = None) -> pd.DataFrame:
+    """Probability of a right answer and information of an item with two categories.
+
+    Parameters
+    ----------
+    model : a name of ITEM_MODELS
+    parameters : columns of the item table, such as ``{"a": 1.2, "b": 0.0}``
+    theta : np.ndarray, optional
+        Abilities; default 161 from -4 to 4.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``theta``, ``probability``, ``information`` (Fisher).
+
+    Raises
+    ------
+    irtvi.errors.SpecificationError
+        A parameter of the model is not given.
+    """
+    item_model = ITEM_MODELS[model]()
+    facts = Facts(torch.tensor(2), torch.tensor(-1))
+    values = item_model.unreport(dict(parameters), facts)
+    if lacking := [spec.name for spec in item_model.parameters if spec.name not in values]:
+        raise SpecificationError(f"The {item_model.label} model needs {', '.join(lacking)} as well.")
+    params = {
+        spec.name: torch.tensor(values[spec.name], dtype=torch.float64).reshape(() if spec.per == "item" else (1,))
+        for spec in item_model.parameters
+    }
+    points = np.linspace(-4, 4, 161) if theta is None else np.asarray(theta, dtype=float)
+    place = torch.as_tensor(points, dtype=torch.float64)[:, None]
+    log_probs, score = jvp(lambda t: item_model.log_probs(t, params, facts), (place,), (torch.ones_like(place),))[:2]
+    information = (log_probs.exp() * score.square()).sum(-1)
+    return pd.DataFrame(
+        {"theta": points, "probability": log_probs[:, 1].exp().numpy(), "information": information.numpy()}
+    )

@@ -1,0 +1,139 @@
+"""Scores as people report them: percentiles, the chance of being above a cut, and customary scales."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm, rankdata
+
+from irtvi.errors import SpecificationError
+from irtvi.results.result import Result
+
+Reference = Literal["population", "sample"] | Mapping[str, float]
+
+
+class Scale(NamedTuple):
+    """A customary scale: what the reference population's mean and sd become."""
+
+    mean: float
+    sd: float
+
+
+T_SCALE = Scale(50.0, 10.0)
+SCALE_500 = Scale(500.0, 100.0)
+
+
+class ReferencePopulation(NamedTuple):
+    """The people whose mean and sd of ability define a scale."""
+
+    name: str
+    mean: float
+    sd: float
+
+
+def reference_population(result: Result, reference: Reference) -> ReferencePopulation:
+    """Mean and sd of the people whom a scale refers to.
+
+    Parameters
+    ----------
+    result : Result
+    reference : "population", "sample" or {"mean": .., "sd": ..}
+        The population of the model; the point estimates of the people of the fit who answered something; or numbers
+        on the scale of theta, of a norm sample for instance.
+
+    Raises
+    ------
+    irtvi.errors.SpecificationError
+        The reference is none of these, or has no spread.
+    """
+    if isinstance(reference, Mapping):
+        if set(reference) != {"mean", "sd"}:
+            raise SpecificationError(f"reference= needs mean and sd, got {sorted(map(str, reference))}.")
+        found = ReferencePopulation("given", float(reference["mean"]), float(reference["sd"]))
+    elif reference == "population":
+        row = result.population.iloc[0]
+        found = ReferencePopulation("population of the model", float(row["mean"]), float(row["sd"]))
+    elif reference == "sample":
+        theta = result.abilities.loc[result.abilities["n_answered"] > 0, "theta"]
+        found = ReferencePopulation("people of the data", float(theta.mean()), float(theta.std()))
+    else:
+        raise SpecificationError(f"reference= is 'population', 'sample' or a mapping with mean and sd, got {reference!r}.")
+    if not found.sd > 0:
+        raise SpecificationError(f"The reference population ({found.name}) has the sd {found.sd}; it must be positive.")
+    return found
+
+
+def rescaled(theta: Any, reference: ReferencePopulation, scale: Scale) -> Any:
+    """Abilities on a scale on which the reference population has the scale's mean and sd."""
+    return scale.mean + scale.sd * (theta - reference.mean) / reference.sd
+
+
+def score_report(
+    result: Result, cut: float = 0.0, *, reference: Reference = "population", new: Any = None
+) -> pd.DataFrame:
+    """One row for each person: the score, its uncertainty, and where it stands.
+
+    Parameters
+    ----------
+    result : Result
+    cut : float
+        A cut score on the scale of theta.
+    reference : "population", "sample" or {"mean": .., "sd": ..}
+        Whose mean and sd become 50 and 10, and 500 and 100.
+    new : DataFrame, path or Responses, optional
+        New people in place of those of the fit.
+
+    Returns
+    -------
+    DataFrame
+        Index: the person ids, in the order of the data. ``theta, sd, sd_items, lower, upper`` as in
+        ``result.abilities``; ``percentile_population`` of the model's normal population,
+        ``percentile_sample`` among the point estimates of the people in the table (mid-ranks, so that ties share one);
+        ``probability_above``, the posterior probability that theta exceeds the cut; ``t_score``, ``scale500`` and
+        their sds; ``sum_score``, ``n_answered``, ``status``. Percentiles of people without an answer are NaN.
+    """
+    table = result.abilities if new is None else result.score(new)
+    whose = reference_population(result, reference)
+    answered = table["n_answered"].to_numpy() > 0
+    theta = table["theta"].to_numpy(dtype=float)
+    population = result.population.iloc[0]
+    sample = np.full(len(theta), np.nan)
+    if answered.any():
+        sample[answered] = 100.0 * (rankdata(theta[answered]) - 0.5) / answered.sum()
+    report = table[["theta", "sd", "sd_items", "lower", "upper"]].copy()
+    report["percentile_population"] = np.where(
+        answered, 100.0 * norm.cdf(theta, population["mean"], population["sd"]), np.nan
+    )
+    report["percentile_sample"] = sample
+    report["probability_above"] = result.probability_above(cut, new).to_numpy()
+    report["t_score"] = rescaled(table["theta"], whose, T_SCALE)
+    report["t_sd"] = table["sd"] * T_SCALE.sd / whose.sd
+    report["scale500"] = rescaled(table["theta"], whose, SCALE_500)
+    report["scale500_sd"] = table["sd"] * SCALE_500.sd / whose.sd
+    return report.join(table[["sum_score", "n_answered", "status"]])
+
+
+def score_changes(first: Result, second: Result) -> pd.DataFrame:
+    """How the scores of the same people differ between two fits.
+
+    Returns
+    -------
+    DataFrame
+        Index: the person ids of people who answered something. ``theta_first, theta_second, difference``, and places
+        from above ``rank_first, rank_second`` (ties share the mean), ``shift`` (positive: moved up in the second).
+
+    Raises
+    ------
+    irtvi.errors.SpecificationError
+        The fits are not of the same people.
+    """
+    if not first.abilities.index.equals(second.abilities.index):
+        raise SpecificationError("score_changes needs two fits of the same people in the same order.")
+    answered = first.abilities["n_answered"] > 0
+    one, two = (result.abilities.loc[answered, "theta"] for result in (first, second))
+    table = pd.DataFrame({"theta_first": one, "theta_second": two, "difference": two - one})
+    table["rank_first"] = one.rank(ascending=False)
+    table["rank_second"] = two.rank(ascending=False)
+    table["shift"] = table["rank_first"] - table["rank_second"]
+    return table
