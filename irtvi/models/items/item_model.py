@@ -222,13 +222,14 @@ def existing(values: Tensor, n_categories: Int[Tensor, "*items"], otherwise: flo
 def log_shares(logits: Tensor, exists: Tensor) -> Tensor:
     """Log of the shares proportional to ``exp(logits)`` among the categories (last axis) that exist.
 
-    Written in differences to each category, so that at extreme abilities the derivative of the surest
-    category, a product of ability and a tiny probability, does not come from numbers near 1 that cancel.
-    Categories that do not exist hold -inf.
+    Everything is counted from the largest logit, its derivative included: at extreme abilities that of the
+    surest category, a product of ability and a tiny probability, then does not come from numbers near 1
+    that cancel. Categories that do not exist hold -inf.
     """
-    differences = logits[..., None, :] - logits[..., :, None]
-    total = torch.logsumexp(torch.where(exists[..., None, :], differences, -torch.inf), -1)
-    return torch.where(exists, -total, -torch.inf)
+    among = torch.where(exists, logits, -torch.inf)
+    largest = logits.gather(-1, among.argmax(-1, keepdim=True))
+    below = torch.where(exists, logits - largest, -torch.inf)
+    return torch.where(exists, below - torch.logsumexp(below, -1, keepdim=True), -torch.inf)
 
 
 def held_together(columns: dict[str, float], names: list[str], what: str) -> list[float] | None:
