@@ -322,13 +322,16 @@ def _finish(
     if model.n_free:
         final.persons = persons
         work = FINE.n_nodes * float(model.n_free) ** 2
-        n_information = len(persons) if uses_blocks(model) else min(len(persons), max(2_500, int(INFORMATION_WORK / work)))
-        missing = final.missing(free, passed, n_information, FINE)
+        affordable = len(persons) if uses_blocks(model) else min(len(persons), max(2_500, int(INFORMATION_WORK / work)))
         information = observed_information(model, free, passed.expectations)
-        if any(model.hyper) and isinstance(missing, Tensor):
-            curvature = mixed_curvature(model, free, information, missing)
-        else:
-            curvature = curvature_of(model, information, -second, missing)
+        for n_information in dict.fromkeys((affordable, len(persons))):
+            missing = final.missing(free, passed, n_information, FINE)
+            if any(model.hyper) and isinstance(missing, Tensor):
+                curvature = mixed_curvature(model, free, information, missing)
+            else:
+                curvature = curvature_of(model, information, -second, missing)
+            if curvature is not None:
+                break
     if state.stopped:
         reason = "Stopped before convergence; this is the best state so far."
     elif state.converged:

@@ -4,8 +4,8 @@ With nodes shared by all persons an item model is a small table, whatever the nu
 person adds is a row of weights over nodes. Derivatives are taken here, by forward mode, once for all models.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Callable
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,8 @@ from torch.func import jvp, vmap
 
 from irtvi.models.model import Component, Model
 
+PART_NUMBERS = 60_000
+"""Numbers in the table of a part of a component: large enough for speed, small enough for the cache."""
 TOGETHER = 1_000_000
 """Numbers that a function returns, times directions of derivatives taken side by side."""
 
@@ -24,10 +26,20 @@ def log_prob_table(
     """Log-probabilities (nats) of all (item, category) columns at the nodes, float64."""
     table = torch.empty(len(theta), len(model.columns.item), dtype=theta.dtype, device=theta.device)
     for component, columns in zip(model.components, model.component_columns, strict=True):
-        values = component.slots.free_values(free)
-        exists = columns >= 0
-        table[:, columns[exists]] = component.log_probs(theta, values)[:, exists]
+        for part, members in parts_of(component, theta):
+            exists = columns[members] >= 0
+            log_probs = part.log_probs(theta, part.slots.free_values(free))
+            table[:, columns[members][exists]] = log_probs[:, exists]
     return table
+
+
+def parts_of(component: Component, theta: Float[Tensor, "nodes dims"]) -> Iterator[tuple[Component, slice]]:
+    """A component in parts whose tables stay in fast memory; whole where it is small."""
+    n_members = len(component.items)
+    size = max(16, PART_NUMBERS // (len(theta) * int(component.facts.n_categories.max())))
+    for first in range(0, n_members, size):
+        members = slice(first, min(first + size, n_members))
+        yield (component if size >= n_members else component.part(members)), members
 
 
 def expected_of(component_columns: Tensor, expected: Float[Tensor, "nodes columns"]) -> Tensor:
@@ -113,10 +125,13 @@ def gradient_and_information(
     blocks = []
     theta = expectations.theta
     for component, columns in zip(model.components, model.component_columns, strict=True):
-        counts = expected_of(columns, expectations.counts)
-        g, block = _component_first_order(component, theta, free, counts)
-        gradient += component.slots.collect(g, model.n_free)
-        blocks.append(block)
+        of_parts = []
+        for part, members in parts_of(component, theta):
+            counts = expected_of(columns[members], expectations.counts)
+            g, block = _component_first_order(part, theta, free, counts)
+            gradient += part.slots.collect(g, model.n_free)
+            of_parts.append(block)
+        blocks.append(torch.cat(of_parts))
     slots = model.population_slots
     values = slots.free_values(free)
     if (slots.index >= 0).any():
@@ -159,13 +174,16 @@ def observed_information(
     blocks = []
     theta = expectations.theta
     for component, columns in zip(model.components, model.component_columns, strict=True):
-        counts = expected_of(columns, expectations.counts)
-        values = component.slots.free_values(free)
-        second = slot_second_derivatives(lambda v, c=component: c.log_probs(theta, v), values)
-        block = torch.zeros(*values.shape, values.shape[-1], dtype=torch.float64, device=free.device)
-        for (s, t), h in second.items():
-            block[:, s, t] = block[:, t, s] = -(counts * finite(h)).sum((0, 2))
-        blocks.append(block)
+        of_parts = []
+        for part, members in parts_of(component, theta):
+            counts = expected_of(columns[members], expectations.counts)
+            values = part.slots.free_values(free)
+            second = slot_second_derivatives(lambda v, c=part: c.log_probs(theta, v), values)
+            block = torch.zeros(*values.shape, values.shape[-1], dtype=torch.float64, device=free.device)
+            for (s, t), h in second.items():
+                block[:, s, t] = block[:, t, s] = -(counts * finite(h)).sum((0, 2))
+            of_parts.append(block)
+        blocks.append(torch.cat(of_parts))
     slots = model.population_slots
     values = slots.free_values(free)
     block = torch.zeros(*values.shape, values.shape[-1], dtype=torch.float64, device=free.device)
@@ -180,10 +198,11 @@ def steepest_slope(model: Model, theta: Float[Tensor, "nodes dims"], free: Float
     """Largest slope of any item's log-odds between two categories, per unit of ability, over the nodes."""
     steepest = 0.0
     for component, columns in zip(model.components, model.component_columns, strict=True):
-        values = component.slots.free_values(free)
-        slope = jvp(lambda t, c=component, v=values: c.log_probs(t, v), (theta,), (torch.ones_like(theta),))[1]
-        exists = columns >= 0
-        high = torch.where(exists, slope, -torch.inf).amax(-1)
-        low = torch.where(exists, slope, torch.inf).amin(-1)
-        steepest = max(steepest, float((high - low).max()))
+        for part, members in parts_of(component, theta):
+            values = part.slots.free_values(free)
+            slope = jvp(lambda t, c=part, v=values: c.log_probs(t, v), (theta,), (torch.ones_like(theta),))[1]
+            exists = columns[members] >= 0
+            high = torch.where(exists, slope, -torch.inf).amax(-1)
+            low = torch.where(exists, slope, torch.inf).amin(-1)
+            steepest = max(steepest, float((high - low).max()))
     return steepest

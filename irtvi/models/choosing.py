@@ -28,14 +28,12 @@ def choose_item_models(
         An item has more categories than its model allows.
     """
     item_ids = list(responses.item_ids)
-    notes: tuple[str, ...] = ()
     if isinstance(choice, Mapping):
         names, note = models_by_item(choice, item_ids), ""
     elif isinstance(choice, str) and choice == "auto":
         names, note = _by_categories(responses.n_categories("scored"))
     else:
         names, note = [choice] * len(item_ids), ""
-    notes = (note,) if note else ()
     made: dict[str | ItemModel, ItemModel] = {}
     for name in names:
         if name not in made:
@@ -43,7 +41,7 @@ def choose_item_models(
     item_models = tuple(made[name] for name in names)
     _check_categories(item_models, responses)
     _check_keys(item_models, responses)
-    return item_models, notes
+    return item_models, tuple(said for said in (note, _tries(item_models, responses)) if said)
 
 
 def families(item_models: tuple[ItemModel, ...]) -> list[tuple[ItemModel, list[int]]]:
@@ -129,3 +127,26 @@ def _check_keys(item_models: tuple[ItemModel, ...], responses: Responses) -> Non
                 f"have none or several: {responses.item_ids[without[0]]!r} has {key!r}. Give key= when "
                 "reading the data."
             )
+
+
+def _tries(item_models: tuple[ItemModel, ...], responses: Responses) -> str:
+    """What to say of the numbers of tries, where items count successes."""
+    tries = set()
+    for j, item_model in enumerate(item_models):
+        if not item_model.counts_successes:
+            continue
+        values = responses.codings[j].values
+        if values != tuple(float(k) for k in range(len(values))):
+            raise SpecificationError(
+                f"The {item_model.label} model counts successes from 0, but the scores of "
+                f"{responses.item_ids[j]!r} run from {values[0]:g} to {values[-1]:g}; declare all of them when "
+                "reading the data: categories={item: [0, 1, .., number of tries]}."
+            )
+        tries.add(len(values) - 1)
+    if not tries:
+        return ""
+    low, high = min(tries), max(tries)
+    return (
+        f"Counts of successes: an item has as many tries as its highest score ({low} to {high}); declare "
+        "categories= where nobody succeeded every time."
+    )

@@ -51,6 +51,17 @@ class Component:
             {name: self.slots.index[:, slots] for name, slots in where.items()},
         )
 
+    def part(self, members: slice) -> "Component":
+        """Some of the members, with the same formula."""
+        slots = replace(
+            self.slots,
+            index=self.slots.index[members],
+            held=self.slots.held[members],
+            exists=self.slots.exists[members],
+        )
+        facts = Facts(*(fact[members] if fact.ndim else fact for fact in self.facts))
+        return Component(self.item_model, self.items[members], facts, slots)
+
     def to(self, device: torch.device) -> "Component":
         facts = Facts(*(fact.to(device) for fact in self.facts))
         return Component(self.item_model, self.items.to(device), facts, self.slots.to(device))

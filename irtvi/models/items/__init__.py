@@ -1,5 +1,6 @@
 """Item models by name."""
 
+from irtvi.models.items.binomial import Binomial
 from irtvi.models.items.dichotomous import FourPL, OnePL, Rasch, ThreePL, TwoPL
 from irtvi.models.items.graded import Graded
 from irtvi.models.items.item_model import Facts, ItemModel, ParameterSpec
@@ -23,6 +24,7 @@ ITEM_MODELS: dict[str, type[ItemModel]] = {
     "sequential": Sequential,
     "nominal": Nominal,
     "nested_logit": NestedLogit,
+    "binomial": Binomial,
     "monotone": Monotone,
     "link": Link,
     "deep": Deep,

@@ -9,7 +9,14 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from irtvi.errors import SpecificationError
-from irtvi.models.items.item_model import Facts, ItemModel, Parameters, ParameterSpec, two_categories
+from irtvi.models.items.item_model import (
+    Facts,
+    ItemModel,
+    Parameters,
+    ParameterSpec,
+    inner_product,
+    two_categories,
+)
 from irtvi.models.priors import Normal
 from irtvi.models.transforms import UNIT
 
@@ -51,7 +58,7 @@ class Logistic(ItemModel):
     def log_probs(
         self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
     ) -> Float[Tensor, "*#batch categories"]:
-        logit = (params["a"] * theta).sum(-1) + params["d"] if "a" in params else theta.sum(-1) + params["d"]
+        logit = inner_product(params["a"], theta) + params["d"] if "a" in params else theta.sum(-1) + params["d"]
         log_up, log_down = logsigmoid(logit), logsigmoid(-logit)
         lower, upper = params.get("c"), params.get("u")
         if lower is None:

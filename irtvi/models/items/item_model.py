@@ -101,6 +101,8 @@ class ItemModel(ABC):
         Whether a higher category stands for more, so that an expected score makes sense.
     needs_key : bool
         Whether every item must have one right answer.
+    counts_successes : bool
+        Whether the scores must be 0, 1, 2 and so on, in the user's units too.
     free_population : frozenset of str
         What of the population the model frees.
     """
@@ -113,6 +115,7 @@ class ItemModel(ABC):
     max_categories: ClassVar[int | None] = None
     ordered: ClassVar[bool] = True
     needs_key: ClassVar[bool] = False
+    counts_successes: ClassVar[bool] = False
     free_population: ClassVar[frozenset[str]] = frozenset()
     directed: ClassVar[bool] = False
     """Whether the formula is monotone in ability, in the direction that ``facts.sign`` gives."""
@@ -244,3 +247,8 @@ def held_together(columns: dict[str, float], names: list[str], what: str) -> lis
             f"or none of {', '.join(names)}."
         )
     return values
+
+
+def inner_product(slope: Tensor, theta: Tensor) -> Tensor:
+    """``a'theta`` over the last axis; in one dimension a product, since a sum over one number is slow."""
+    return slope[..., 0] * theta[..., 0] if slope.shape[-1] == theta.shape[-1] == 1 else (slope * theta).sum(-1)

@@ -6,7 +6,14 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid, pad
 
 from irtvi.models.items.dichotomous import INTERCEPT, SLOPE, intercept_from_difficulty
-from irtvi.models.items.item_model import Facts, ItemModel, Parameters, ParameterSpec, log_shares
+from irtvi.models.items.item_model import (
+    Facts,
+    ItemModel,
+    Parameters,
+    ParameterSpec,
+    inner_product,
+    log_shares,
+)
 from irtvi.models.items.nominal import against_first, option_columns
 from irtvi.models.priors import Normal
 
@@ -39,7 +46,7 @@ class NestedLogit(ItemModel):
     def log_probs(
         self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
     ) -> Float[Tensor, "*#batch categories"]:
-        logit = ((params["a"] * theta).sum(-1) + params["d"])[..., None]
+        logit = (inner_product(params["a"], theta) + params["d"])[..., None]
         among_wrong = pad(params["slope"] * theta + params["intercept"], (1, 0))
         by_code, is_key, exists = self._by_code(among_wrong, facts)
         is_wrong = exists & ~is_key

@@ -30,6 +30,7 @@ N_DIRECTIONS = 8
 LINEAR = 10.0
 """With this bias an exponential linear unit is linear in everything above minus it."""
 RIDGE = 1e-5
+NOISE = 0.2
 GRADED = Graded()
 
 EMBEDDING = ParameterSpec(
@@ -47,7 +48,7 @@ Shape = tuple[tuple[int, int], ...]
 class Network(ItemModel):
     """A formula with a network whose hidden weights are learned with the items and then belong to the model.
 
-    The weights have the prior ``N(start, decay_sd^2)`` around starting weights at which the model is a 2PL
+    The weights have the prior ``N(mean, decay_sd^2)`` around a mean at which the model is a 2PL
     (or can be one), so that it shrinks there. The output layer may still move along its most important
     directions, by the shared parameters ``w``: what is not known of it goes into standard errors and bands.
 
@@ -86,7 +87,7 @@ class Network(ItemModel):
 
     def weights_log_prior(self) -> Tensor:
         """Log density of the weights up to a constant, nats."""
-        return -0.5 * ((self.weights - starting_weights(type(self))) / self.decay_sd).square().sum()
+        return -0.5 * ((self.weights - prior_mean(type(self))) / self.decay_sd).square().sum()
 
     @abstractmethod
     def features(
@@ -216,7 +217,7 @@ def starting_weights(family: type[Network]) -> Float[Tensor, " weights"]:
 
     Hidden layers are random, but for a few units that pass the inputs through unchanged. The output layer
     comes from a regression: ``link`` returns its input, ``deep`` nearly the 2PL whose log slope and intercept
-    are its first two embeddings, and that of ``residual`` is 0.
+    are its first two embeddings, and ``residual`` a little noise (from exactly 0 embeddings could not move).
     """
     generator = torch.Generator().manual_seed(20_201)
     parts = []
@@ -230,7 +231,7 @@ def starting_weights(family: type[Network]) -> Float[Tensor, " weights"]:
             matrix[unit, source] = 1.0
             shift[unit] = bias
     matrix, shift = parts[-1]
-    matrix.zero_()
+    matrix *= NOISE
     if family is not Residual:
         n = 2_000
         theta = 2.0 * torch.randn(n, generator=generator, dtype=torch.float64)
@@ -243,6 +244,15 @@ def starting_weights(family: type[Network]) -> Float[Tensor, " weights"]:
         solution = torch.linalg.solve(design.T @ design + ridge, design.T @ target)
         matrix[0], shift[0] = solution[:-1], solution[-1]
     return _flat(parts)
+
+
+@cache
+def prior_mean(family: type[Network]) -> Float[Tensor, " weights"]:
+    """Weights to which a network shrinks: those at the start, but the output of ``residual`` is 0."""
+    weights = starting_weights(family).clone()
+    if family is Residual:
+        weights[-(WIDTH + 1) :] = 0.0
+    return weights
 
 
 def _flat(parts: Sequence[tuple[Tensor, Tensor]]) -> Float[Tensor, " weights"]:

@@ -8,7 +8,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from irtvi.errors import SpecificationError
-from irtvi.models.items.item_model import Facts, ItemModel, Parameters, ParameterSpec, existing, held_together
+from irtvi.models.items.item_model import (
+    Facts,
+    ItemModel,
+    Parameters,
+    ParameterSpec,
+    existing,
+    held_together,
+    inner_product,
+)
 from irtvi.models.priors import Normal
 
 STEP_INTERCEPTS = ParameterSpec("d", "intercept of a step", prior=Normal(0.0, 3.0), per="step")
@@ -24,7 +32,7 @@ class Stepwise(ItemModel):
     def log_probs(
         self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
     ) -> Float[Tensor, "*#batch categories"]:
-        ability = (params["a"] * theta).sum(-1) if "a" in params else theta.sum(-1)
+        ability = inner_product(params["a"], theta) if "a" in params else theta.sum(-1)
         logits = ability[..., None] + self.intercepts(params, facts)
         return existing(self.of_steps(logits, params, facts), facts.n_categories, -torch.inf)
 
