@@ -139,8 +139,8 @@ def _tries(item_models: tuple[ItemModel, ...], responses: Responses) -> str:
         if values != tuple(float(k) for k in range(len(values))):
             raise SpecificationError(
                 f"The {item_model.label} model counts successes from 0, but the scores of "
-                f"{responses.item_ids[j]!r} run from {values[0]:g} to {values[-1]:g}; declare all of them when "
-                "reading the data: categories={item: [0, 1, .., number of tries]}."
+                f"{responses.item_ids[j]!r} run from {values[0]:g} to {values[-1]:g}; declare all of them "
+                "when reading the data: categories={item: [0, 1, .., number of tries]}."
             )
         tries.add(len(values) - 1)
     if not tries:
