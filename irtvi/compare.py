@@ -92,10 +92,7 @@ def held_out(results: Mapping[str, Result], holdout: Responses) -> pd.DataFrame:
         raise SpecificationError("compare(holdout=) has no answers.")
     weight = train.person_weights().numpy()[persons]
     sums = pd.DataFrame(
-        {
-            name: np.bincount(row, table["log_prob"].to_numpy(), minlength=len(persons))
-            for name, table in cells.items()
-        }
+        {name: np.bincount(row, table["log_prob"].to_numpy(), minlength=len(persons)) for name, table in cells.items()}
     )
     total = (sums.mul(weight, axis=0)).sum()
     best = total.idxmax()
@@ -108,8 +105,7 @@ def held_out(results: Mapping[str, Result], holdout: Responses) -> pd.DataFrame:
         {"held_out": total, "held_out_difference": total - total[best], "held_out_se": np.sqrt(variance)}
     )
     table["verdict"] = [
-        _verdict(name == best, *table.loc[name, ["held_out_difference", "held_out_se"]])
-        for name in table.index
+        _verdict(name == best, *table.loc[name, ["held_out_difference", "held_out_se"]]) for name in table.index
     ]
     return table
 
@@ -185,9 +181,7 @@ def _tested(name: str, results: Mapping[str, Result]) -> _LikelihoodRatio:
         if other != name and small.n_parameters <= large.n_parameters and is_nested(small, large)
     ]
     if not nested:
-        return _LikelihoodRatio(
-            None, np.nan, np.nan, np.nan, "no model that is known to be nested in this one"
-        )
+        return _LikelihoodRatio(None, np.nan, np.nan, np.nan, "no model that is known to be nested in this one")
     against = max(nested, key=lambda other: results[other].n_parameters)
     small = results[against]
     df = float(large.n_parameters - small.n_parameters)

@@ -19,6 +19,10 @@ class DifferentDataError(IrtviError, ValueError):
     """Fits of different data were to be compared, or answers were held out that were not."""
 
 
+class OutputExistsError(IrtviError, FileExistsError):
+    """A file that a command would write is there already."""
+
+
 class MissingExtraError(IrtviError, ImportError):
     """Something needs a package that irtvi does not install by itself.
 

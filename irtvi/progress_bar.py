@@ -17,9 +17,7 @@ class Bar:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=16, pulse_style="cyan"),
-            TextColumn(
-                "pass {task.fields[passes]}, objective {task.fields[objective]}, step {task.fields[step]} SE"
-            ),
+            TextColumn("pass {task.fields[passes]}, objective {task.fields[objective]}, step {task.fields[step]} SE"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,

@@ -98,9 +98,7 @@ def simulate(
     generator = torch.Generator().manual_seed(seed)
     table = pd.DataFrame(index=pd.Index([f"Q{j + 1}" for j in range(n_items)])) if items is None else items
     if items is not None and items.index.has_duplicates:
-        raise SpecificationError(
-            f"items= has item {items.index[items.index.duplicated()][0]!r} more than once."
-        )
+        raise SpecificationError(f"items= has item {items.index[items.index.duplicated()][0]!r} more than once.")
     item_models = _item_models(model, table)
     counts = _category_counts(n_categories, item_models, table)
     facts = Facts(counts, torch.tensor([0 if m.needs_key else -1 for m in item_models]))
@@ -131,9 +129,7 @@ def simulate(
 def _item_models(choice: ModelChoice | None, items: pd.DataFrame) -> tuple[ItemModel, ...]:
     if choice is None:
         choice = dict(items["model"]) if "model" in items else "2pl"
-    names = (
-        models_by_item(choice, list(items.index)) if isinstance(choice, Mapping) else [choice] * len(items)
-    )
+    names = models_by_item(choice, list(items.index)) if isinstance(choice, Mapping) else [choice] * len(items)
     made: dict[str | ItemModel, ItemModel] = {name: item_model_of(name) for name in dict.fromkeys(names)}
     return tuple(made[name] for name in names)
 
@@ -164,10 +160,7 @@ def _fitting_categories(item_model: ItemModel, columns: set[str]) -> int:
     spans = {}
     for n in range(2, min(item_model.max_categories or MOST_CATEGORIES, len(columns) + 2) + 1):
         facts = Facts(torch.tensor(n), torch.tensor(0 if item_model.needs_key else -1))
-        start = {
-            spec.name: _filled(spec, (), event_size(spec, DIMS, n), spec.start)
-            for spec in item_model.parameters
-        }
+        start = {spec.name: _filled(spec, (), event_size(spec, DIMS, n), spec.start) for spec in item_model.parameters}
         own = {
             element_name(spec, k, event_size(spec, DIMS, n))
             for spec in item_model.parameters

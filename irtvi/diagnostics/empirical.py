@@ -152,9 +152,7 @@ def _pseudo_counts(
     if n_groups < 2:
         raise SpecificationError(f"n_groups must be at least 2, got {n_groups}.")
     responses = result.responses_of(given)
-    ids = (
-        list(result.coding.item_ids) if items is None else list(items) if isinstance(items, list) else [items]
-    )
+    ids = list(result.coding.item_ids) if items is None else list(items) if isinstance(items, list) else [items]
     positions = [int(p) for p in result.coding.item_ids.get_indexer(pd.Index(ids))]
     if -1 in positions:
         raise SpecificationError(f"There is no item {ids[positions.index(-1)]!r} in this result.")
@@ -191,9 +189,7 @@ def _memberships(
     model, free = result.model, result.posterior.free
     placed = placed_grid(model, free, data.cells, data.groups, SMOOTH)
     grid = Grid.covering(placed.low, placed.high, min(placed.spacing, FINEST))
-    weights = (
-        torch.ones(data.cells.n_persons, dtype=torch.float64) if data.weights is None else data.weights.cpu()
-    )
+    weights = torch.ones(data.cells.n_persons, dtype=torch.float64) if data.weights is None else data.weights.cpu()
     weights = weights * (data.cells.n_answered().cpu() > 0)
     everybody = torch.zeros(grid.n_nodes, dtype=torch.float64)
     for block in posterior_blocks(model, free, data.cells, data.groups, grid=grid):

@@ -59,9 +59,7 @@ def abilities(result: Result, *, cut: float | None = None, dark: bool = False) -
     figure.update_yaxes(title_text="Persons")
     figure.update_layout(bargap=0)
     title = f"Abilities of {len(theta):,} persons"
-    alt = (
-        f"Histogram of the abilities of {len(theta)} persons, mean {theta.mean():.2f}, sd {theta.std():.2f}."
-    )
+    alt = f"Histogram of the abilities of {len(theta)} persons, mean {theta.mean():.2f}, sd {theta.std():.2f}."
     return styled(figure, dark, title=title, alt=alt, height=420)
 
 

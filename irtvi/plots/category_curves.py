@@ -64,6 +64,4 @@ def category_curves(
     figure.update_layout(legend_title_text="answer ")
     title = f"Answers to {item}"
     n_categories = table["category"].nunique()
-    return styled(
-        figure, dark, title=title, alt=f"{title}: probability of {n_categories} categories.", height=420
-    )
+    return styled(figure, dark, title=title, alt=f"{title}: probability of {n_categories} categories.", height=420)

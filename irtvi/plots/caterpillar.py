@@ -50,8 +50,9 @@ def caterpillar(result: Result, *, most: int = 300, level: float = 0.95, dark: b
             showlegend=False,
         )
     )  # fmt: skip
+    edge = max(1.0, 0.5 * len(table) / len(shown))
     figure.update_xaxes(title_text=ABILITY)
-    figure.update_yaxes(title_text="Place from below", range=[0, len(table) + 1])
+    figure.update_yaxes(title_text="Place from below", range=[1 - edge, len(table) + edge])
     if len(shown) <= MOST_NAMED:
         figure.update_yaxes(title_text=None, tickvals=rank + 1, ticktext=ids)
     title = "Abilities in order"

@@ -52,7 +52,7 @@ def comparison(table: pd.DataFrame, *, dark: bool = False) -> go.Figure:
                 go.Scatter(
                     x=table[name].min() - table[name], y=names, mode="markers", name=name.upper(),
                     marker={"size": 10, "color": colour, "symbol": symbol}, customdata=table[[name]],
-                    hovertemplate="%{y}: %{customdata[0]:.2f}, %{x:.2f} from the best<extra>" + name.upper() + "</extra>",
+                    hovertemplate="%{y}: %{customdata[0]:.2f}, %{x:.2f} from the best<extra>%{fullData.name}</extra>",
                 )
             )  # fmt: skip
         what = "Criterion, difference from the best (0)"

@@ -25,9 +25,7 @@ def difficulties(result: Result) -> pd.DataFrame:
     thresholds = [name for name in table.columns if name[:1] == "t" and name[1:].isdigit()]
     rows = []
     for item, row in table.iterrows():
-        single = next(
-            (name for name in ("b", "difficulty") if name in row.index and pd.notna(row[name])), None
-        )
+        single = next((name for name in ("b", "difficulty") if name in row.index and pd.notna(row[name])), None)
         own = [name for name in steps if pd.notna(row[name])]
         if single is not None and thresholds and any(pd.notna(row[name]) for name in thresholds):
             shifts = [name for name in thresholds if pd.notna(row[name])]
@@ -40,11 +38,7 @@ def difficulties(result: Result) -> pd.DataFrame:
         elif len(own) == 1:
             rows.append((item, str(item), row[own[0]], row.get(f"{own[0]}_sd")))
         else:
-            rows += [
-                (item, f"{item}.{k + 1}", row[name], row.get(f"{name}_sd")) for k, name in enumerate(own)
-            ]
+            rows += [(item, f"{item}.{k + 1}", row[name], row.get(f"{name}_sd")) for k, name in enumerate(own)]
     if not rows:
-        raise SpecificationError(
-            f"The items of the {result.model_name} model have no difficulties to be drawn."
-        )
+        raise SpecificationError(f"The items of the {result.model_name} model have no difficulties to be drawn.")
     return pd.DataFrame(rows, columns=["item", "label", "difficulty", "sd"])

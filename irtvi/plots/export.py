@@ -2,8 +2,10 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import plotly.graph_objects as go
 
@@ -16,22 +18,43 @@ CONFIG: dict[str, Any] = {
 """For every figure that is shown or exported: nothing is sent anywhere, images are vector graphics."""
 
 
-def write_html(figure: go.Figure, path: str | Path, *, plotly_js: bool | str = True) -> Path:
-    """Write a figure as one HTML file that needs no network; the file appears whole or not at all.
+PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}</title><style>body{{background:{paper};margin:16px}}</style></head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def write_html(
+    figures: go.Figure | Sequence[go.Figure], path: str | Path, *, plotly_js: bool | Literal["cdn"] = True
+) -> Path:
+    """Write figures as one HTML file that needs no network; the file appears whole or not at all.
 
     Parameters
     ----------
-    figure : plotly.graph_objects.Figure
+    figures : plotly.graph_objects.Figure, or several
+        One below the other.
     path : str or Path
     plotly_js : True, False or "cdn"
         Whether the 5 MB of plotly stand in the file.
     """
     path = Path(path)
-    page = figure.to_html(config=CONFIG, include_plotlyjs=plotly_js, include_mathjax=False, full_html=True)
-    paper = figure.layout.paper_bgcolor or "#ffffff"
-    title = figure.layout.title.text or "irtvi"
-    head = f"<head><title>{title}</title><style>body{{background:{paper};margin:16px}}</style>"
-    page = page.replace("<head>", head, 1)
+    several = [figures] if isinstance(figures, go.Figure) else list(figures)
+    parts = [
+        figure.to_html(
+            config=CONFIG,
+            include_plotlyjs=plotly_js if k == 0 else False,
+            include_mathjax=False,
+            full_html=False,
+        )
+        for k, figure in enumerate(several)
+    ]
+    paper = several[0].layout.paper_bgcolor or "#ffffff" if several else "#ffffff"
+    title = escape(str(several[0].layout.title.text or "irtvi")) if several else "irtvi"
+    page = PAGE.format(title=title, paper=paper, body="\n".join(parts))
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

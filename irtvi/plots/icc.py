@@ -80,11 +80,11 @@ def icc(
         f"{title}: fitted curve with a {level:.0%} band over ability from -4 to 4"
         f"{f', and shares of the answers in groups of ability with {level:.0%} intervals' if observed else ''}."
     )
-    height = 420 if single else 146 + PANEL_HEIGHT * down
+    height = 420 if single else 156 + PANEL_HEIGHT * down
     styled(figure, dark, title=title, alt=alt, height=height)
     if not single:
         # The panels' own titles lie just above them.
-        figure.update_layout(legend={"y": 1 + 34 / (height - 146)}, margin={"t": 90})
+        figure.update_layout(legend={"y": 1 + 26 / (height - 156)}, margin={"t": 100})
     return figure
 
 

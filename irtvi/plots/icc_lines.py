@@ -31,12 +31,8 @@ def icc_lines(
     -----
     All curves are one line with gaps: hundreds of separate lines would take seconds to appear.
     """
-    ordered = {
-        item for item, model in zip(result.coding.item_ids, result.item_models, strict=True) if model.ordered
-    }
-    wanted = [
-        item for item in chosen_items(result, list(items) if items is not None else None) if item in ordered
-    ]
+    ordered = {item for item, model in zip(result.coding.item_ids, result.item_models, strict=True) if model.ordered}
+    wanted = [item for item in chosen_items(result, list(items) if items is not None else None) if item in ordered]
     colours = look(dark)
     table = result.curves(wanted, np.linspace(-4, 4, N_POINTS), what="expected")
     ranges = {
@@ -57,7 +53,7 @@ def icc_lines(
     if highlight is not None:
         own = table[table["item"] == highlight]
         figure.add_trace(
-            go.Scatter(
+            go.Scattergl(
                 x=own["theta"], y=own["value"], mode="lines", name=str(highlight),
                 line={"color": colours.accent, "width": 3},
             )

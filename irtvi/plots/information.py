@@ -72,7 +72,7 @@ def information(
     se = se[se <= 2 * LARGEST_SE]
     figure.add_trace(
         go.Scatter(
-            x=se.index, y=se, mode="lines", name="standard error of all of them" if len(wanted) > 1 else "standard error",
+            x=se.index, y=se, mode="lines", name="standard error" + " of all of them" * (len(wanted) > 1),
             line={"color": colours.ink, "width": 2, "dash": "dash"},
             hovertemplate="θ %{x:.2f}: standard error %{y:.2f}<extra></extra>",
         ),
@@ -84,9 +84,7 @@ def information(
     figure.update_yaxes(title_text="Standard error of θ", range=[0, highest], secondary_y=True)
     most = table.loc[table["value"].idxmax()]
     title = f"Information of {len(wanted)} items" if len(wanted) > 1 else f"Information of item {wanted[0]}"
-    alt = (
-        f"{title} over ability from -4 to 4; item {most['item']} tells most, at ability {most['theta']:.1f}."
-    )
+    alt = f"{title} over ability from -4 to 4; item {most['item']} tells most, at ability {most['theta']:.1f}."
     styled(figure, dark, title=title, alt=alt, height=420)
     figure.update_yaxes(showgrid=False, tickmode="auto", secondary_y=True)
     figure.update_layout(margin={"r": 64})

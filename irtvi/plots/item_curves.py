@@ -36,9 +36,7 @@ def chosen_items(result: Result, items: Hashable | Sequence[Hashable] | None) ->
     for item in wanted:
         if item not in known:
             shown = ", ".join(map(repr, known[:5]))
-            raise SpecificationError(
-                f"There is no item {item!r}; the items are {shown}{' ..' * (len(known) > 5)}."
-            )
+            raise SpecificationError(f"There is no item {item!r}; the items are {shown}{' ..' * (len(known) > 5)}.")
     return wanted
 
 
@@ -55,9 +53,7 @@ def is_ordered(result: Result, item: Hashable) -> bool:
 def axis_of(result: Result, item: Hashable) -> Axis:
     """Probability of the higher of two categories, or the expected answer in the user's units."""
     if is_binary(result, item):
-        return Axis(
-            "Probability of a right answer" if _is_right_or_wrong(result, item) else "Probability", 0.0, 1.0
-        )
+        return Axis("Probability of a right answer" if _is_right_or_wrong(result, item) else "Probability", 0.0, 1.0)
     values = result.coding.codings[_position(result, item)].values
     return Axis("Expected answer", min(values), max(values))
 
@@ -77,9 +73,7 @@ def points_of(
     return _by_item(result, items, table)
 
 
-def category_points(
-    result: Result, item: Hashable, level: float, responses: Responses | None
-) -> pd.DataFrame | None:
+def category_points(result: Result, item: Hashable, level: float, responses: Responses | None) -> pd.DataFrame | None:
     """Which categories groups of people chose; None without responses."""
     if result.responses is None and responses is None:
         return None

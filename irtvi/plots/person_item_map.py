@@ -42,9 +42,7 @@ def person_item_map(result: Result, *, dark: bool = False) -> go.Figure:
     high = float(max(theta.max(), steps["place"].max())) + 0.35
 
     labelled = len(steps) <= MOST_LABELS
-    figure = make_subplots(
-        rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.0, column_widths=[0.4, 0.6]
-    )
+    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.0, column_widths=[0.4, 0.6])
     edges = bin_edges(theta)
     counts, _ = np.histogram(theta, edges)
     figure.add_trace(
@@ -112,8 +110,7 @@ def _histogram(steps: pd.DataFrame, dark: bool) -> go.Bar:
     inside = np.digitize(place, edges) - 1
     names = steps.dropna(subset=["place"])["label"].to_numpy()
     examples = [
-        ", ".join(names[inside == k][:6]) + (" …" if (inside == k).sum() > 6 else "")
-        for k in range(len(counts))
+        ", ".join(names[inside == k][:6]) + (" …" if (inside == k).sum() > 6 else "") for k in range(len(counts))
     ]
     return go.Bar(
         x=counts, y=(edges[:-1] + edges[1:]) / 2, width=(edges[1] - edges[0]) * 0.94, orientation="h",

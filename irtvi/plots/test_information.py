@@ -82,7 +82,8 @@ def test_information(
     )
     styled(figure, dark, title=title, alt=alt, height=420)
     figure.update_yaxes(showgrid=False, tickmode="auto", secondary_y=True)
-    figure.update_layout(margin={"r": 64})
+    # Without a width for its entries, plotly sometimes stacks this legend over the title.
+    figure.update_layout(margin={"r": 64}, legend={"entrywidth": 130, "entrywidthmode": "pixels"})
     return figure
 
 
@@ -97,6 +98,4 @@ def _standard_errors(table: pd.DataFrame) -> pd.DataFrame:
             }
         )
     se = se.replace(np.inf, np.nan)
-    return se.assign(
-        upper=se["upper"].clip(upper=2 * LARGEST_SE), value=se["value"].clip(upper=2 * LARGEST_SE)
-    )
+    return se.assign(upper=se["upper"].clip(upper=2 * LARGEST_SE), value=se["value"].clip(upper=2 * LARGEST_SE))

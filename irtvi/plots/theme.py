@@ -53,9 +53,7 @@ def look(dark: bool) -> Look:
     return DARK if dark else LIGHT
 
 
-def styled(
-    figure: go.Figure, dark: bool, *, title: str = "", alt: str = "", height: int | None = None
-) -> go.Figure:
+def styled(figure: go.Figure, dark: bool, *, title: str = "", alt: str = "", height: int | None = None) -> go.Figure:
     """A figure in the look of all others; ``alt`` describes it in words (``figure.layout.meta["alt"]``)."""
     colours = look(dark)
     figure.update_layout(
