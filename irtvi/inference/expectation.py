@@ -1,7 +1,7 @@
 """One pass over persons: marginal likelihoods, posterior moments, expected counts."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Callable, Iterator
 
 import torch
 from jaxtyping import Float

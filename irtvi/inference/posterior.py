@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from irtvi.errors import IrtviError
 from irtvi.inference.certificate import Certificates
 from irtvi.inference.encoders.encoder import LearnedEncoder
-from irtvi.errors import IrtviError
 from irtvi.inference.expectation import PersonSums
 from irtvi.inference.item_posterior import Curvature
 from irtvi.models.model import Model

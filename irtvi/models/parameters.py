@@ -1,9 +1,9 @@
 """The one map from the free vector of a search to the full parameters of every part of a model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import Sequence
 
 import torch
 from jaxtyping import Float, Int

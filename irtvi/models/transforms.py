@@ -1,7 +1,7 @@
 """Maps between the unconstrained scale, on which every search runs, and the scale of a formula."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import torch
 from torch import Tensor

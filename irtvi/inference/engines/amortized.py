@@ -1,7 +1,7 @@
 """Amortized variational inference: the encoder places, the window integrates, halving certifies."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 

@@ -7,9 +7,9 @@ import torch
 
 from irtvi.errors import SpecificationError
 from irtvi.inference.engines.engine import Data, Engine, Progress
-from irtvi.inference.search import search
 from irtvi.inference.placing import GridPlacing
 from irtvi.inference.posterior import Posterior
+from irtvi.inference.search import search
 from irtvi.models.model import Model
 
 
