@@ -243,10 +243,12 @@ def main() -> None:
         figure.write_image(OUTPUT / "signal_to_noise.png", scale=2)
     if arguments.noise_only:
         return
-    tables = [slopes_by_objective(size, arguments.sets) for size in arguments.sizes]
-    (OUTPUT / "objectives.md").write_text("\n".join(table.markdown() for table in tables))
-    for table in tables:
+    written = []
+    for size in arguments.sizes:
+        table = slopes_by_objective(size, arguments.sets)
         table.show()
+        written.append(table.markdown())
+        (OUTPUT / "objectives.md").write_text("\n".join(written))
 
 
 if __name__ == "__main__":
