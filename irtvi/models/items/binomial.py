@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from irtvi.models.items.dichotomous import INTERCEPT, SLOPE, intercept_from_difficulty, slope_and_difficulty
-from irtvi.models.items.item_model import Facts, ItemModel, Parameters, existing
+from irtvi.models.items.item_model import Facts, ItemModel, Parameters, existing, inner_product
 
 
 class Binomial(ItemModel):
@@ -28,7 +28,7 @@ class Binomial(ItemModel):
     def log_probs(
         self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
     ) -> Float[Tensor, "*#batch categories"]:
-        logit = ((params["a"] * theta).sum(-1) + params["d"])[..., None]
+        logit = (inner_product(params["a"], theta) + params["d"])[..., None]
         n_tries = (facts.n_categories[..., None] - 1).clamp(min=0).to(logit.dtype)
         successes = torch.arange(int(facts.n_categories.max()), dtype=logit.dtype, device=logit.device)
         failures = (n_tries - successes).clamp(min=0)

@@ -42,6 +42,15 @@ def intercept_from_difficulty(columns: dict[str, float], has_slope: bool) -> dic
     return columns
 
 
+def slope_and_difficulty(params: Parameters) -> dict[str, Tensor]:
+    """Readable columns ``a, b`` in one dimension, ``a1 .. aD, d`` in several; slopes are 1 if not stated."""
+    slope = params.get("a", torch.ones_like(params["d"])[..., None])
+    if slope.shape[-1] > 1:
+        return {f"a{k + 1}": slope[..., k] for k in range(slope.shape[-1])} | {"d": params["d"]}
+    a = slope[..., 0].expand_as(params["d"])
+    return {"a": a, "b": -params["d"] / a}
+
+
 LEAST_SHARE = 1e-30
 
 
@@ -72,13 +81,7 @@ class Logistic(ItemModel):
 
     def report(self, params: Parameters, facts: Facts) -> dict[str, Tensor]:
         """``a, b`` in one dimension, ``a1 .. aD, d`` in several, then the asymptotes of the model."""
-        slope = params.get("a", torch.ones_like(params["d"])[..., None])
-        if slope.shape[-1] == 1:
-            a = slope[..., 0].expand_as(params["d"])
-            columns = {"a": a, "b": -params["d"] / a}
-        else:
-            columns = {f"a{k + 1}": slope[..., k] for k in range(slope.shape[-1])} | {"d": params["d"]}
-        return columns | {name: params[name] for name in ("c", "u") if name in params}
+        return slope_and_difficulty(params) | {name: params[name] for name in ("c", "u") if name in params}
 
     def unreport(self, columns: dict[str, float], facts: Facts) -> dict[str, float]:
         return intercept_from_difficulty(columns, has_slope=any(s.name == "a" for s in self.parameters))
