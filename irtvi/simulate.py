@@ -17,6 +17,7 @@ from irtvi.models.items.item_model import Parameters, element_name, event_size
 from irtvi.models.populations import NormalPopulation
 
 DIMS = 1
+DEFAULT_MODEL = "2pl"
 MOST_CATEGORIES = 60
 BLOCK = 4_000_000
 """Numbers in a block of persons x items x categories."""
@@ -127,10 +128,14 @@ def simulate(
 
 
 def _item_models(choice: ModelChoice | None, items: pd.DataFrame) -> tuple[ItemModel, ...]:
-    if choice is None:
-        choice = dict(items["model"]) if "model" in items else "2pl"
-    names = models_by_item(choice, list(items.index)) if isinstance(choice, Mapping) else [choice] * len(items)
-    made: dict[str | ItemModel, ItemModel] = {name: item_model_of(name) for name in dict.fromkeys(names)}
+    names: list[str | ItemModel]
+    if isinstance(choice, Mapping):
+        names = models_by_item(choice, list(items.index))
+    elif choice is not None:
+        names = [choice] * len(items)
+    else:
+        names = [str(name) for name in items["model"]] if "model" in items else [DEFAULT_MODEL] * len(items)
+    made = {name: item_model_of(name) for name in dict.fromkeys(names)}
     return tuple(made[name] for name in names)
 
 

@@ -120,13 +120,13 @@ def compare(
     names = list(dict.fromkeys(name.strip() for name in models.split(",") if name.strip()))
     results = {name: fit_responses(train, name, engine, priors is Priors.none, seed) for name in names}
     table = compare_results(results, test)
-    show(table[list(COMPARED)], "Fit")
+    show(table.loc[:, list(COMPARED)], "Fit")
     if priors is Priors.none:
-        show(table[list(TESTED)], "Likelihood-ratio tests")
+        show(table.loc[:, list(TESTED)], "Likelihood-ratio tests")
     else:
         typer.echo("Priors took part, so AIC and BIC are not those of maximum likelihood (--priors none).\n")
     if test is not None:
-        show(table[list(HELD_OUT)], f"Prediction of {test.n_responses} answers that were set aside")
+        show(table.loc[:, list(HELD_OUT)], f"Prediction of {test.n_responses} answers that were set aside")
     if out is not None:
         with output_file(out, force) as path:
             write_csv(table, path)

@@ -32,7 +32,7 @@ def demonstrate(out: Path, force: bool) -> None:
     fits = {model: fit_responses(train, model, "auto", maximum_likelihood=False, seed=0) for model in MODELS}
     columns = ["log_marginal", "n_parameters", "held_out", "held_out_difference", "held_out_se", "verdict"]
     show(
-        compare(fits, test)[columns],
+        compare(fits, test).loc[:, columns],
         f"Three models, fitted to nine tenths of the answers and asked to predict the other {test.n_responses}",
     )
     result = fit_responses(responses, WRITTEN, "auto", maximum_likelihood=False, seed=0)

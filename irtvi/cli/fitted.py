@@ -43,5 +43,5 @@ def describe(result: Result, out: Path) -> None:
 
 def show_abilities(result: Result) -> None:
     """Print the first abilities."""
-    table = result.abilities[["theta", "sd", "lower", "upper", "n_answered", "sum_score"]]
+    table = result.abilities.loc[:, ["theta", "sd", "lower", "upper", "n_answered", "sum_score"]]
     show(table.head(FIRST), f"Abilities (the first {min(FIRST, len(table))} of {len(table)})")

@@ -69,7 +69,7 @@ def empirical_categories(
         for k, label in enumerate(labels[j]):
             value, lower, upper = wilson(counts[j, k], n, level)
             rows.append(_group_frame(item, theta[j], value, lower, upper, n).assign(category=label))
-    return pd.concat(rows, ignore_index=True)[["item", "category", "theta", "value", "lower", "upper", "n"]]
+    return pd.concat(rows, ignore_index=True).loc[:, ["item", "category", "theta", "value", "lower", "upper", "n"]]
 
 
 def empirical_scores(
@@ -107,8 +107,10 @@ def empirical_scores(
         own, value_of = counts[j, :n_categories], worth[j, :n_categories]
         n, low, high = own.sum(0), value_of.min(), value_of.max()
         if n_categories == 2:
-            share = [low + (high - low) * bound for bound in wilson(own[int(value_of.argmax())], n, level)]
-            frames.append(_group_frame(item, theta[j], *share, n))
+            value, lower, upper = (
+                low + (high - low) * bound for bound in wilson(own[int(value_of.argmax())], n, level)
+            )
+            frames.append(_group_frame(item, theta[j], value, lower, upper, n))
             continue
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = value_of @ own / n
@@ -142,7 +144,7 @@ def _group_frame(
 ) -> pd.DataFrame:
     frame = pd.DataFrame({"theta": theta, "value": value, "lower": lower, "upper": upper, "n": n})
     frame.insert(0, "item", [item] * len(frame))
-    return frame[frame["n"] > 0]
+    return frame.loc[frame["n"] > 0]
 
 
 def _pseudo_counts(

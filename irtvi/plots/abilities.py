@@ -28,7 +28,7 @@ def abilities(result: Result, *, cut: float | None = None, dark: bool = False) -
     posteriors (taken as normal), does not suffer from that. Binned here: a figure of a million people stays small.
     """
     colours = look(dark)
-    table = result.abilities[result.abilities["n_answered"] > 0]
+    table = result.abilities.loc[result.abilities["n_answered"] > 0]
     theta = table["theta"].to_numpy(dtype=float)
     edges = bin_edges(theta)
     counts, _ = np.histogram(theta, edges)

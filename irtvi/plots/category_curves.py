@@ -51,7 +51,7 @@ def category_curves(
         )  # fmt: skip
         if observed is None:
             continue
-        seen = observed[observed["category"] == category]
+        seen = observed.loc[observed["category"] == category]
         figure.add_trace(
             go.Scatter(
                 x=seen["theta"], y=seen["value"], mode="markers", name=name, legendgroup=name, showlegend=False,

@@ -30,8 +30,8 @@ def caterpillar(result: Result, *, most: int = 300, level: float = 0.95, dark: b
     if most < 2:
         raise SpecificationError(f"caterpillar(most=) must be at least 2, got {most}.")
     colours = look(dark)
-    table = result.abilities[["theta", "n_answered"]].join(result.intervals(level))
-    table = table[table["n_answered"] > 0].sort_values("theta", kind="stable")
+    table = result.abilities.loc[:, ["theta", "n_answered"]].join(result.intervals(level))
+    table = table.loc[table["n_answered"] > 0].sort_values(by="theta", kind="stable")
     rank = np.unique(np.linspace(0, len(table) - 1, min(most, len(table))).round().astype(int))
     shown = table.iloc[rank]
     half = (shown["upper"] - shown["theta"]).to_numpy()

@@ -44,7 +44,7 @@ def comparison(table: pd.DataFrame, *, dark: bool = False) -> go.Figure:
         verdicts = ", ".join(f"{n}: {v}" for n, v in zip(names, table["verdict"], strict=True))
         alt = f"{what}. {verdicts}."
     else:
-        known = [name for name in CRITERIA if name in table and table[name].notna().any()]
+        known = [name for name in CRITERIA if name in table and bool(table[name].notna().any())]
         if not known:
             raise SpecificationError("The table has neither held-out answers nor AIC, BIC or SABIC to draw.")
         for colour, symbol, name in zip(colours.series, ("circle", "diamond", "square"), known, strict=False):

@@ -24,21 +24,22 @@ def difficulties(result: Result) -> pd.DataFrame:
     steps = [name for name in table.columns if name[:1] == "b" and name[1:].isdigit()]
     thresholds = [name for name in table.columns if name[:1] == "t" and name[1:].isdigit()]
     rows = []
-    for item, row in table.iterrows():
-        single = next((name for name in ("b", "difficulty") if name in row.index and pd.notna(row[name])), None)
-        own = [name for name in steps if pd.notna(row[name])]
-        if single is not None and thresholds and any(pd.notna(row[name]) for name in thresholds):
-            shifts = [name for name in thresholds if pd.notna(row[name])]
+    for item, record in zip(table.index, table.to_dict("records"), strict=True):
+        known = {str(name): value for name, value in record.items() if not pd.isna(value)}
+        single = next((name for name in ("b", "difficulty") if name in known), None)
+        shifts = [name for name in thresholds if name in known]
+        own = [name for name in steps if name in known]
+        if single is not None and shifts:
             rows += [
-                (item, f"{item}.{k + 1}", row[single] + row[name], row.get(f"{single}_sd"))
+                (item, f"{item}.{k + 1}", known[single] + known[name], known.get(f"{single}_sd"))
                 for k, name in enumerate(shifts)
             ]
-        elif single is not None:
-            rows.append((item, str(item), row[single], row.get(f"{single}_sd")))
-        elif len(own) == 1:
-            rows.append((item, str(item), row[own[0]], row.get(f"{own[0]}_sd")))
+        elif single is not None or len(own) == 1:
+            name = single or own[0]
+            rows.append((item, str(item), known[name], known.get(f"{name}_sd")))
         else:
-            rows += [(item, f"{item}.{k + 1}", row[name], row.get(f"{name}_sd")) for k, name in enumerate(own)]
+            rows += [(item, f"{item}.{k + 1}", known[name], known.get(f"{name}_sd")) for k, name in enumerate(own)]
     if not rows:
         raise SpecificationError(f"The items of the {result.model_name} model have no difficulties to be drawn.")
-    return pd.DataFrame(rows, columns=["item", "label", "difficulty", "sd"])
+    frame = pd.DataFrame(rows, columns=["item", "label", "difficulty", "sd"])
+    return frame.astype({"difficulty": float, "sd": float})

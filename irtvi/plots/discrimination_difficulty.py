@@ -89,6 +89,13 @@ def item_points(result: Result) -> pd.DataFrame:
     name = next((n for n in ("a", "slope") if n in table), None)
     if name is None:
         raise SpecificationError(f"The items of the {result.model_name} model have no discrimination.")
-    steps = difficulties(result).groupby("item", sort=False)[["difficulty", "sd"]].mean()
-    steps = steps.reindex(table.index).rename(columns={"sd": "difficulty_sd"})
-    return steps.assign(slope=table[name], slope_sd=table[f"{name}_sd"])
+    steps = difficulties(result)
+    means = pd.pivot_table(steps, index="item", values=["difficulty", "sd"], sort=False, dropna=False)
+    means = means.reindex(index=table.index, columns=["difficulty", "sd"])
+    points = {
+        "difficulty": means["difficulty"],
+        "difficulty_sd": means["sd"],
+        "slope": table[name],
+        "slope_sd": table[f"{name}_sd"],
+    }
+    return pd.DataFrame(points, index=table.index)

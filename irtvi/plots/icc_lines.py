@@ -39,8 +39,7 @@ def icc_lines(
         item: (min(coding.values), max(coding.values))
         for item, coding in zip(result.coding.item_ids, result.coding.codings, strict=True)
     }
-    low = table["item"].map({item: r[0] for item, r in ranges.items()})
-    high = table["item"].map({item: r[1] for item, r in ranges.items()})
+    low, high = (np.repeat([ranges[item][end] for item in wanted], N_POINTS) for end in (0, 1))
     table["value"] = (table["value"] - low) / (high - low)
     theta, value, names = joined(table, wanted)
     opacity = 0.75 if len(wanted) <= 10 else 0.45 if len(wanted) <= 60 else 0.16

@@ -67,12 +67,12 @@ def information(
                 hovertemplate="%{text}: θ %{x:.2f}, information %{y:.2f}<extra></extra>",
             )
         )  # fmt: skip
-    total = table.groupby("theta")["value"].sum()
-    se = total[total > 0] ** -0.5
-    se = se[se <= 2 * LARGEST_SE]
+    total = np.nansum(table["value"].to_numpy().reshape(len(wanted), N_POINTS), 0)
+    shown = total > (2 * LARGEST_SE) ** -2.0
+    se = total[shown] ** -0.5
     figure.add_trace(
         go.Scatter(
-            x=se.index, y=se, mode="lines", name="standard error" + " of all of them" * (len(wanted) > 1),
+            x=theta[shown], y=se, mode="lines", name="standard error" + " of all of them" * (len(wanted) > 1),
             line={"color": colours.ink, "width": 2, "dash": "dash"},
             hovertemplate="θ %{x:.2f}: standard error %{y:.2f}<extra></extra>",
         ),
@@ -82,9 +82,10 @@ def information(
     figure.update_yaxes(title_text="Information", rangemode="tozero", secondary_y=False)
     highest = min(LARGEST_SE, 1.1 * float(se.max())) if len(se) else LARGEST_SE
     figure.update_yaxes(title_text="Standard error of θ", range=[0, highest], secondary_y=True)
-    most = table.loc[table["value"].idxmax()]
+    top = int(np.nanargmax(table["value"].to_numpy()))
+    most, at = wanted[top // N_POINTS], theta[top % N_POINTS]
     title = f"Information of {len(wanted)} items" if len(wanted) > 1 else f"Information of item {wanted[0]}"
-    alt = f"{title} over ability from -4 to 4; item {most['item']} tells most, at ability {most['theta']:.1f}."
+    alt = f"{title} over ability from -4 to 4; item {most} tells most, at ability {at:.1f}."
     styled(figure, dark, title=title, alt=alt, height=420)
     figure.update_yaxes(showgrid=False, tickmode="auto", secondary_y=True)
     figure.update_layout(margin={"r": 64})

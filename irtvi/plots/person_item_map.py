@@ -33,13 +33,13 @@ def person_item_map(result: Result, *, dark: bool = False) -> go.Figure:
         Items of several steps have a label for each. Points carry the item's id in ``customdata``.
     """
     colours = look(dark)
-    answered = result.abilities[result.abilities["n_answered"] > 0]
+    answered = result.abilities.loc[result.abilities["n_answered"] > 0]
     theta = answered["theta"].to_numpy(dtype=float)
     steps = difficulties(result)
     limit = max(REACH, float(np.abs(theta).max()) + 0.5)
     steps["place"] = steps["difficulty"].clip(-limit, limit)
-    low = float(min(theta.min(), steps["place"].min())) - 0.35
-    high = float(max(theta.max(), steps["place"].max())) + 0.35
+    low = float(np.nanmin([*theta, *steps["place"]])) - 0.35
+    high = float(np.nanmax([*theta, *steps["place"]])) + 0.35
 
     labelled = len(steps) <= MOST_LABELS
     figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.0, column_widths=[0.4, 0.6])

@@ -43,9 +43,9 @@ def test_information(
     wanted = chosen_items(result, list(items) if items is not None else None)
     table = result.curves(wanted, what="test_information", level=level)
     figure = make_subplots(specs=[[{"secondary_y": True}]])
-    answered = result.abilities[result.abilities["n_answered"] > 0]
+    answered = result.abilities.loc[result.abilities["n_answered"] > 0]
     place, density = posterior_density(answered)
-    top = float(table["value"].max())
+    top = float(table["value"].to_numpy().max())
     figure.add_trace(
         go.Scatter(
             x=place, y=density / density.max() * 0.45 * top, fill="tozeroy", mode="lines", line={"width": 0},
@@ -72,7 +72,7 @@ def test_information(
     )  # fmt: skip
     figure.update_xaxes(title_text=ABILITY, range=[-4, 4])
     figure.update_yaxes(title_text="Information", rangemode="tozero", secondary_y=False)
-    highest = min(LARGEST_SE, 1.1 * float(errors["value"].max()))
+    highest = min(LARGEST_SE, 1.1 * float(np.nanmax(errors["value"].to_numpy())))
     figure.update_yaxes(title_text="Standard error of θ", range=[0, highest], secondary_y=True)
     best = table.loc[table["value"].idxmax()]
     title = f"Information of {len(wanted)} items"
