@@ -4,6 +4,7 @@ import copy
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from torch.func import jacfwd, jvp
@@ -12,6 +13,7 @@ from irtvi.inference.answers import answers_of
 from irtvi.inference.table import finite, log_prob_table, slot_derivatives, slot_second_derivatives
 from irtvi.models.items import ITEM_MODELS
 from irtvi.responses.cells import DenseCells
+from irtvi.simulate import simulate
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "models"
 ABILITIES = torch.linspace(-4, 4, 17, dtype=torch.float64)
@@ -34,9 +36,7 @@ def test_probabilities_sum_to_one_over_the_categories_that_exist(example):
     assert log_probs.shape == (len(ABILITIES), example.n_items, example.exists.shape[1])
     assert bool((log_probs[:, ~example.exists] == -math.inf).all())
     assert bool(torch.isfinite(log_probs[:, example.exists]).all())
-    torch.testing.assert_close(
-        log_probs.exp().sum(-1), torch.ones_like(log_probs[..., 0]), rtol=0, atol=1e-12
-    )
+    torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones_like(log_probs[..., 0]), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -144,6 +144,31 @@ def test_information_two_ways(example):
     first = finite(score(ABILITIES))
     second = finite(jvp(score, (ABILITIES,), (tangent,))[1])
     torch.testing.assert_close((p * first.square()).sum(-1), -(p * second).sum(-1), rtol=1e-8, atol=1e-10)
+
+
+def test_sampled_frequencies(example):
+    """At three abilities each category is drawn as often as it should be, within 4.5 standard errors."""
+    n_draws, theta = 4_000, torch.tensor([-1.5, 0.2, 2.0], dtype=torch.float64)
+    facts = example.facts._replace(key=torch.where(example.facts.key >= 0, 0, -1))  # as simulate has it
+    probabilities = example.item_model.log_probs(theta[:, None, None], example.params, facts).exp()
+    rows = [
+        dict(zip(example.slots.names(), _slot_numbers(example, item), strict=True)) for item in range(example.n_items)
+    ]
+    table = pd.DataFrame(
+        [{name: row[name] for name in example.names(j)} for j, row in enumerate(rows)], index=list("vwxyz")
+    )
+    drawn = simulate(
+        example.item_model,
+        items=table,
+        abilities=theta.repeat_interleave(n_draws).numpy(),
+        n_categories=dict(zip(table.index, example.facts.n_categories.tolist(), strict=True)),
+        seed=4,
+    )
+    codes = torch.as_tensor(drawn.responses.to_numpy()).view(3, n_draws, example.n_items)
+    for code in range(probabilities.shape[-1]):
+        p = probabilities[..., code]
+        allowed = 4.5 * (p * (1 - p) / n_draws).sqrt() + 1e-12
+        assert bool(((codes == code).double().mean(1) - p).abs().le(allowed).all())
 
 
 def test_a_missing_cell_adds_exactly_nothing(example):

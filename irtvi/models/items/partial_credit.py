@@ -89,6 +89,9 @@ class RatingScale(AdjacentCategories):
 
     def unreport(self, columns: dict[str, float], facts: Facts) -> dict[str, float]:
         names = [f"t{k + 1}" for k in range(int(facts.n_categories) - 1)]
+        others = [columns.get(name, math.nan) for name in names[:-1]]
+        if others and math.isnan(columns.get(names[-1], math.nan)):
+            columns = columns | {names[-1]: -sum(others)}  # NaN unless all the others are given
         thresholds = held_together(columns, names, "thresholds")
         params = intercept_from_difficulty(
             {name: value for name, value in columns.items() if name not in names}, has_slope=False
