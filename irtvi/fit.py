@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from irtvi.errors import SpecificationError
-from irtvi.inference.engines import ENGINES, Engine
+from irtvi.inference.engines import ENGINES, Amortized, Engine
 from irtvi.inference.engines.engine import Data, Progress
 from irtvi.inference.item_posterior import FullCurvature, person_scores
 from irtvi.inference.posterior import Posterior, Step
@@ -26,7 +26,7 @@ from irtvi.responses.read import read
 from irtvi.responses.responses import Responses
 from irtvi.results.result import Result
 
-AUTO_ENGINE = "quadrature"
+AUTO_ENGINE = "amortized"
 
 
 def fit(
@@ -38,6 +38,7 @@ def fit(
     fixed: pd.DataFrame | None = None,
     equal: EqualChoice = None,
     engine: str | Engine = "auto",
+    objective: str | None = None,
     seed: int = 0,
     device: str = "auto",
     progress: Callable[[Step], None] | Progress | Literal["bar"] | None = None,
@@ -63,6 +64,9 @@ def fit(
         ``("a",)`` gives all items the same slope; ``{"a": [["Q1", "Q2"], ["Q5", "Q6"]]}`` makes it the same
         within each group of items.
     engine : "auto", a name of ENGINES, or an engine's settings
+    objective : str, optional
+        A bound to climb with the amortized engine: elbo, iwae, piwae, miwae or ciwae. Default: the tight
+        deterministic approximation, which no bound improves on. With the quadrature engine it is an error.
     seed : int
         Same data, same seed, same device: same numbers.
     device : "auto", "cpu" or "cuda"
@@ -87,7 +91,7 @@ def fit(
     flag, ends the search; the result then holds the best state so far and says so.
     """
     responses = data if isinstance(data, Responses) else read(data)
-    chosen = _engine(engine)
+    chosen = _engine(engine, objective)
     built = build(Specification(model, priors, fixed, population, equal), responses)
     place = _device(device)
     tensors = Data.of(responses, built.item_models, place)
@@ -113,13 +117,17 @@ def fit(
     )
 
 
-def _engine(choice: str | Engine) -> Engine:
-    if isinstance(choice, Engine):
+def _engine(choice: str | Engine, objective: str | None) -> Engine:
+    if not isinstance(choice, Engine):
+        name = AUTO_ENGINE if choice == "auto" else choice
+        if name not in ENGINES:
+            raise SpecificationError(f"There is no engine {choice!r}; the engines are auto, {', '.join(ENGINES)}.")
+        choice = ENGINES[name]()
+    if objective is None:
         return choice
-    name = AUTO_ENGINE if choice == "auto" else choice
-    if name not in ENGINES:
-        raise SpecificationError(f"There is no engine {choice!r}; the engines are auto, {', '.join(ENGINES)}.")
-    return ENGINES[name]()
+    if not isinstance(choice, Amortized):
+        raise SpecificationError(f"objective={objective!r} goes with the amortized engine; {choice.name} has no bound.")
+    return replace(choice, objective=objective)
 
 
 def _device(choice: str) -> torch.device:

@@ -184,7 +184,7 @@ def audit(
 
 
 @dataclass(frozen=True)
-class _Window:
+class Window:
     """The log joint of each person on equally spaced nodes of the own."""
 
     theta: Float[Tensor, "nodes persons"]
@@ -264,11 +264,11 @@ class _Nodes:
             persons, groups = persons[which], groups[which]
         return log_joint(self.model, self.free, self.cells, persons, groups, theta.float()).double()
 
-    def integrate(self, gaussian: GaussianProposal) -> _Window:
+    def integrate(self, gaussian: GaussianProposal) -> Window:
         """Nodes around Gaussians, placed anew around the moments found where they did not fit."""
         x = _standard_nodes(self.free.device)
         theta = gaussian.mean.double() + gaussian.sd.double() * x
-        window = _Window(theta, self.at(theta))
+        window = Window(theta, self.at(theta))
         placed_mean, placed_sd = gaussian.mean.double(), gaussian.sd.double()
         for _ in range(REPLACEMENTS):
             mean, sd = window.moments()
@@ -282,7 +282,7 @@ class _Nodes:
             moved = placed_mean[which] + placed_sd[which] * x
             theta, values = window.theta.clone(), window.log_joint.clone()
             theta[:, which], values[:, which] = moved, self.at(moved, which)
-            window = _Window(theta, values)
+            window = Window(theta, values)
         return window
 
     def bound(self, proposal: Proposal) -> Float[Tensor, " some"]:
@@ -307,3 +307,8 @@ class _Nodes:
 def _standard_nodes(device: torch.device) -> Float[Tensor, "nodes 1"]:
     half = round(NODE_RANGE / NODE_SPACING)
     return NODE_SPACING * torch.arange(-half, half + 1, dtype=torch.float64, device=device)[:, None]
+
+
+def reliable(sums: PersonSums) -> Bool[Tensor, " persons"]:
+    """Whether the rule agrees with its half and no mass lies on the outermost nodes."""
+    return (sums.halving < HALVING_LIMIT) & (sums.edge < EDGE)

@@ -1,5 +1,6 @@
 """One pass over persons: marginal likelihoods, posterior moments, expected counts."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -82,6 +83,76 @@ class PlacedAnswers:
             yield block, matrix
 
 
+@dataclass(frozen=True)
+class SharedTables:
+    """What the blocks of a pass share.
+
+    Attributes
+    ----------
+    theta : Float[Tensor, "nodes 1"]
+    used : Float[Tensor, "nodes used"]
+        Log-probabilities in the columns that the answers use.
+    base : Float[Tensor, "nodes groups"]
+        What is added for everybody: log density of ability and log spacing among it.
+    """
+
+    theta: Float[Tensor, "nodes 1"]
+    used: Float[Tensor, "nodes used"]
+    base: Float[Tensor, "nodes groups"]
+
+    @staticmethod
+    def of(model: Model, placed: PlacedAnswers, free: Float[Tensor, " n_free"], dtype: torch.dtype) -> "SharedTables":
+        grid = placed.placement.grid
+        theta = grid.theta(free.device)
+        used, base = placed.answers.table(log_prob_table(model, theta, free))
+        population = model.population_log_prob(theta, model.population_slots.free_values(free))
+        return SharedTables(theta, used.to(dtype).contiguous(), base[:, None] + population + math.log(grid.spacing))
+
+    def log_joint(self, block: Block, answers: AnswerBlock) -> tuple[Float[Tensor, "nodes persons"], Tensor]:
+        """Log joint of a block's persons at its nodes, weight of the rule included, less a number for the block."""
+        start = self.base[block.rows, block.group] + math.log(block.stride)
+        highest = start.max()
+        return answers.forward(self.used[block.rows], (start - highest).to(self.used.dtype)), highest
+
+
+def _posterior(
+    block: Block, answers: AnswerBlock, tables: SharedTables, sums: PersonSums
+) -> Float[Tensor, "nodes persons"]:
+    """Posterior weights of a block's persons, its slice widened as needed; fills in what they say of each person."""
+    while True:
+        posterior, highest = tables.log_joint(block, answers)
+        top = posterior.amax(0)
+        posterior = posterior.sub_(top).clamp_(min=FLOOR).exp_()
+        total = posterior.sum(0)
+        edge = torch.maximum(posterior[0], posterior[-1]) / total
+        if float(edge.max()) < EDGE or not block.widen(len(tables.theta)):
+            break
+    even = posterior[::2].sum(0)
+    posterior /= total
+    nodes = tables.theta[block.rows, 0]
+    centre = nodes[len(nodes) // 2]
+    x = (nodes - centre).to(posterior.dtype)
+    moments = (torch.stack([x, x.square()]) @ posterior).double()
+    persons = block.persons
+    sums.log_marginal[persons] = total.double().log() + top.double() + highest
+    sums.mean[persons] = moments[0] + centre
+    sums.sd[persons] = (moments[1] - moments[0].square()).clamp(min=0.0).sqrt()
+    sums.edge[persons] = edge.double()
+    sums.halving[persons] = (2 * even / total - 1).abs().double()
+    return posterior
+
+
+def integrate(
+    model: Model, placed: PlacedAnswers, free: Float[Tensor, " n_free"], dtype: torch.dtype = torch.float64
+) -> PersonSums:
+    """As :func:`run_pass`, for persons alone: no expected counts, so no product back."""
+    tables = SharedTables.of(model, placed, free, dtype)
+    sums = PersonSums.empty(placed.answers.n_persons, free.device)
+    for block, answer_block in placed:
+        _posterior(block, answer_block, tables, sums)
+    return sums
+
+
 def run_pass(
     model: Model,
     placed: PlacedAnswers,
@@ -111,55 +182,24 @@ def run_pass(
     The expected counts need the posterior weights of the block, so every block costs one product forward,
     one normalisation and one product back.
     """
-    grid, answers = placed.placement.grid, placed.answers
-    theta = grid.theta(free.device)
-    log_probs = log_prob_table(model, theta, free)
-    used, base = answers.table(log_probs)
-    used = used.to(dtype).contiguous()
-    population = model.population_log_prob(theta, model.population_slots.free_values(free))
-    population = population + torch.log(torch.tensor(grid.spacing, dtype=torch.float64))
-    prior_base = base[:, None] + population
+    answers, tables = placed.answers, SharedTables.of(model, placed, free, dtype)
+    theta, used = tables.theta, tables.used
     accumulated = torch.zeros(len(theta), used.shape[1], dtype=torch.float64, device=free.device)
-    mass = torch.zeros_like(population)
+    mass = torch.zeros_like(tables.base)
     sums = PersonSums.empty(answers.n_persons, free.device)
     log_likelihood = 0.0
     for block, answer_block in placed:
         if cancelled():
             raise KeyboardInterrupt
-        group_base = prior_base[:, block.group]
-        while True:
-            rows = block.rows
-            start = group_base[rows] + torch.log(torch.tensor(float(block.stride), dtype=torch.float64))
-            highest = start.max()
-            posterior = answer_block.forward(used[rows], (start - highest).to(dtype))
-            top = posterior.amax(0)
-            posterior = posterior.sub_(top).clamp_(min=FLOOR).exp_()
-            total = posterior.sum(0)
-            edge = torch.maximum(posterior[0], posterior[-1]) / total
-            if float(edge.max()) < EDGE or not block.widen(grid.n_nodes):
-                break
-        even = posterior[::2].sum(0)
-        posterior /= total
-        nodes = theta[rows, 0]
-        centre = nodes[len(nodes) // 2]
-        x = (nodes - centre).to(dtype)
-        moments = torch.stack([x, x.square()]) @ posterior
-        mean = moments[0].double()
-        variance = moments[1].double() - mean.square()
-        log_marginal = total.double().log() + top.double() + highest
-        persons = block.persons
-        sums.log_marginal[persons] = log_marginal
-        sums.mean[persons] = mean + centre
-        sums.sd[persons] = variance.clamp(min=0.0).sqrt()
-        sums.edge[persons] = edge.double()
-        sums.halving[persons] = (2 * even / total - 1).abs().double()
+        posterior = _posterior(block, answer_block, tables, sums)
+        log_marginal = sums.log_marginal[block.persons]
         if weights is None:
             log_likelihood += float(log_marginal.sum())
         else:
-            w = weights[persons]
+            w = weights[block.persons]
             log_likelihood += float((w * log_marginal).sum())
             posterior = posterior * w.to(dtype)
-        accumulated[rows] += answer_block.backward(posterior)
-        mass[rows, block.group] += posterior.sum(1)
+        accumulated[block.rows] += answer_block.backward(posterior)
+        mass[block.rows, block.group] += posterior.sum(1)
     counts = answers.expand(accumulated, mass.sum(1))
     return Pass(log_likelihood, Expectations(theta, counts, mass), sums)

@@ -16,11 +16,9 @@ from irtvi.inference.item_posterior import (
     uses_blocks,
 )
 from irtvi.inference.maximise import Evaluation, Missing
-from irtvi.inference.placing import Placing
+from irtvi.inference.placing import MOST_REPLACEMENTS, Placing
 from irtvi.inference.table import gradient_and_information
 from irtvi.models.model import Model
-
-MOST_REPLACEMENTS = 12
 
 
 @dataclass
@@ -55,7 +53,7 @@ class MarginalPosterior:
         for _ in range(MOST_REPLACEMENTS):
             placed = self.placing.place(self.model, free)
             passed = run_pass(self.model, placed, free, self.data.weights, dtype, self.cancelled)  # type: ignore[arg-type]
-            if self.placing.adequate(self.model, free, passed):
+            if self.placing.adequate(self.model, free, passed.persons):
                 break
         return passed  # pyright: ignore[reportPossiblyUnbound]
 

@@ -3,16 +3,18 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from irtvi.inference.answers import Answers
-from irtvi.inference.expectation import EDGE, Pass, PlacedAnswers
+from irtvi.inference.expectation import EDGE, PersonSums, PlacedAnswers, integrate
 from irtvi.inference.nodes import TAIL, Grid, everyone
 from irtvi.inference.table import steepest_slope
 from irtvi.models.model import Model
 
 FIRST_SPACING = 0.3
+MOST_REPLACEMENTS = 12
 SLACK = 1.1
 """How much wider than asked a spacing may be before the nodes are placed anew."""
 
@@ -25,7 +27,7 @@ class Placing(ABC):
         """Nodes and blocks for a pass at these parameters."""
 
     @abstractmethod
-    def adequate(self, model: Model, free: Float[Tensor, " n_free"], passed: Pass) -> bool:
+    def adequate(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> bool:
         """Whether the last pass can be trusted; if not, the next :meth:`place` will be finer or wider."""
 
 
@@ -71,18 +73,32 @@ class GridPlacing(Placing):
         self._placed = PlacedAnswers(self.answers, everyone(grid, self.persons, self.groups, self.block_size))
         return self._placed
 
-    def adequate(self, model: Model, free: Float[Tensor, " n_free"], passed: Pass) -> bool:
-        theta = passed.expectations.theta
-        narrowest = float(passed.persons.sd[self.persons].min())
-        steepest = steepest_slope(model, theta, free)
-        spacing = float(theta[1, 0] - theta[0, 0])
+    def adequate(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> bool:
+        assert self._placed is not None
+        grid = self._placed.placement.grid
+        narrowest = float(sums.sd[self.persons].min())
+        steepest = steepest_slope(model, grid.theta(free.device), free)
+        spacing = grid.spacing
         asked = min(self.sd_share * narrowest, self.slope_share / max(steepest, 1e-6))
         good = True
         if spacing > SLACK * asked:
             self._spacing = max(asked, 0.25 * spacing)
             good = False
-        if float(passed.persons.edge[self.persons].max()) > EDGE and self._tail < 40:
+        if float(sums.edge[self.persons].max()) > EDGE and self._tail < 40:
             self._tail *= 1.5
             self._placed = None
             good = False
         return good
+
+
+def integrate_people(
+    model: Model, free: Float[Tensor, " n_free"], placing: Placing, dtype: torch.dtype = torch.float64
+) -> PersonSums:
+    """Integrate over nodes that were good enough, replaced as often as needed."""
+    sums = None
+    for _ in range(MOST_REPLACEMENTS):
+        sums = integrate(model, placing.place(model, free), free, dtype)
+        if placing.adequate(model, free, sums):
+            break
+    assert sums is not None
+    return sums

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from irtvi.inference.answers import Answers
 from irtvi.inference.encoders.encoder import Encoder
-from irtvi.inference.expectation import EDGE, Pass, PlacedAnswers
+from irtvi.inference.expectation import EDGE, PersonSums, PlacedAnswers
 from irtvi.inference.nodes import TAIL, Block, Grid, Placement
 from irtvi.inference.placing import SLACK, Placing, population_range
 from irtvi.inference.table import steepest_slope
@@ -70,17 +70,17 @@ class WindowPlacing(Placing):
             self._placed = PlacedAnswers(self.answers, placement)
         return self._placed
 
-    def adequate(self, model: Model, free: Float[Tensor, " n_free"], passed: Pass) -> bool:
+    def adequate(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> bool:
         assert self._placed is not None
         placement = self._placed.placement
-        mean, sd = passed.persons.mean[self.persons], passed.persons.sd[self.persons]
-        spacing = torch.full_like(passed.persons.sd, torch.nan)
+        mean, sd = sums.mean[self.persons], sums.sd[self.persons]
+        spacing = torch.full_like(sums.sd, torch.nan)
         for block in placement.blocks:
             spacing[block.persons] = placement.grid.spacing * block.stride
         spacing = spacing[self.persons]
-        steepest = self.slope_share / max(steepest_slope(model, passed.expectations.theta, free), 1e-6)
+        steepest = self.slope_share / max(steepest_slope(model, placement.grid.theta(free.device), free), 1e-6)
         good = bool((spacing <= SLACK * (self.sd_share * sd).clamp(max=steepest)).all())
-        if float(passed.persons.edge[self.persons].max()) > EDGE and self._tail < 40:
+        if float(sums.edge[self.persons].max()) > EDGE and self._tail < 40:
             self._tail *= 1.5
             good = False
         if not good:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +10,17 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from irtvi.errors import IrtviError, ResponsesNeededError, SpecificationError
+from irtvi.inference.answers import answers_of
+from irtvi.inference.certificate import Certificates, reliable
+from irtvi.inference.encoders.parabola import Parabola
+from irtvi.inference.engines import Amortized
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.item_posterior import FullCurvature
 from irtvi.inference.posterior import Posterior, parameter_draws
+from irtvi.inference.window_certificate import audit_windows
 from irtvi.models.items.item_model import ItemModel
 from irtvi.models.model import Model
 from irtvi.responses.coding import Coding
@@ -23,12 +29,11 @@ from irtvi.results import curves, person_posterior, scores, state
 from irtvi.results.item_statistics import ItemStatistics, item_statistics
 from irtvi.results.reliability import reliability
 from irtvi.results.scoring import eap
-from irtvi.results.summary import Summary
+from irtvi.results.summary import Summary, facts
 from irtvi.results.tables import free_parameter_names, parameter_table, population_table
 
 ScoringMethod = Literal["eap", "map", "ml", "wle", "jeffreys", "eap_sum"]
 LEVEL = 0.95
-SCALE = "Ability scale: logistic metric (D = 1)."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -112,8 +117,31 @@ class Result:
             return self._stored["abilities"]
         responses = self.responses_of(None)
         return scores.ability_table(
-            self.posterior, self._data(responses), responses, self.posterior.persons, LEVEL
+            self.posterior, self._data(responses), responses, self.posterior.persons, self._trusted(), LEVEL
         )
+
+    @cached_property
+    def certificates(self) -> pd.DataFrame:
+        """How good the approximation of each person is; index the person ids, NaN where not of that engine.
+
+        ``gap_approximation`` (log marginal minus the bound of the best Gaussian) and ``gap_amortization`` (that
+        bound minus the encoder's) in nats, ``delta`` (difference of the integral from that over every other
+        node, relative), ``pareto_k`` and ``ess`` of draws, whether the encoding was ``repaired``, and whether
+        the scores are ``reliable``. A diagnostic, not a proof.
+        """
+        if "certificates" in self._stored:
+            return self._stored["certificates"]
+        responses = self.responses_of(None)
+        found = self.posterior.certificates
+        if found is None and self.engine == Amortized.name:
+            data = self._data(responses)
+            answers = answers_of(self.model, data.cells)
+            found = audit_windows(self.model, self.posterior.free, answers, data.groups, Parabola()).certificates
+        if found is None:
+            sums = self.posterior.persons
+            found = Certificates.of_windows(sums, torch.zeros_like(sums.mean, dtype=torch.bool), reliable(sums))
+        columns = {f.name: getattr(found, f.name).cpu().numpy() for f in fields(Certificates) if f.name != "edge"}
+        return pd.DataFrame(columns, index=responses.person_ids)
 
     @cached_property
     def items(self) -> pd.DataFrame:
@@ -157,6 +185,11 @@ class Result:
         return pd.DataFrame(curvature.covariance().cpu().numpy(), index=names, columns=names)
 
     # ---- fit ---------------------------------------------------------------------------------
+
+    @property
+    def has_people(self) -> bool:
+        """Whether the abilities of the persons of the fit are at hand."""
+        return self.responses is not None or "abilities" in self._stored
 
     @property
     def model(self) -> Model:
@@ -213,7 +246,7 @@ class Result:
 
     def summary(self) -> Summary:
         """What was fitted, how it went and how good it is, in words and numbers."""
-        return Summary(self._facts())
+        return Summary(facts(self))
 
     def __repr__(self) -> str:
         return (
@@ -223,29 +256,6 @@ class Result:
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
-
-    def _facts(self) -> list[tuple[str, str]]:
-        penalised = " (penalised: priors took part)" if self.penalised else ""
-        facts = [
-            ("Model", self.model_name),
-            ("Engine", self.engine),
-            ("Persons who answered", f"{self.n_persons:g}"),
-            ("Items", str(len(self.coding.item_ids))),
-            ("Free parameters", str(self.n_parameters)),
-            ("Log marginal likelihood", f"{self.log_marginal:.3f}"),
-            ("Log prior", f"{self.log_prior:.3f}"),
-            ("AIC", f"{self.aic:.3f}{penalised}"),
-            ("BIC", f"{self.bic:.3f}{penalised}"),
-            ("SABIC", f"{self.sabic:.3f}{penalised}"),
-            ("Converged", f"{'yes' if self.converged else 'no'}. {self.reason}"),
-        ]
-        if self.responses is not None or "reliability" in self._stored:
-            reliability = self.reliability
-            facts.append(("Reliability (empirical)", f"{reliability['empirical']:.3f}"))
-            facts.append(("Reliability (marginal, of what was answered)", f"{reliability['marginal']:.3f}"))
-            facts.append(("Reliability (marginal, all items)", f"{reliability['marginal_all_items']:.3f}"))
-        facts.append(("Scale", SCALE + " " + " ".join(self.notes)))
-        return facts
 
     # ---- people ------------------------------------------------------------------------------
 
@@ -272,8 +282,8 @@ class Result:
         responses = self._encoded(new)
         data = self._data(responses)
         if method == "eap":
-            sums = eap(self.model, self.posterior.free, data.cells, data.groups)
-            return scores.ability_table(self.posterior, data, responses, sums, level)
+            sums = eap(self.model, self.posterior.free, data.cells, data.groups, self.engine)
+            return scores.ability_table(self.posterior, data, responses, sums, reliable(sums), level)
         values = curves.code_values(self.coding, self.item_models)
         return scores.estimate_table(self.posterior, data, responses, values, method, level, limit)
 
@@ -401,10 +411,15 @@ class Result:
         """What a file keeps of the tables that need responses."""
         return {
             "abilities": self.abilities,
+            "certificates": self.certificates,
             "items": self.items,
             "reliability": self.reliability.to_dict(),
             "data_digest": self.data_digest,
         }
+
+    def _trusted(self) -> Tensor:
+        certificates = self.posterior.certificates
+        return reliable(self.posterior.persons) if certificates is None else certificates.reliable
 
     def responses_of(self, new: Any) -> Responses:
         """The responses of the fit, or new data in its coding.

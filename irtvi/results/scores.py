@@ -9,9 +9,8 @@ from scipy.stats import norm
 from torch import Tensor
 
 from irtvi.errors import SpecificationError
-from irtvi.inference.certificate import HALVING_LIMIT
 from irtvi.inference.engines.engine import Data
-from irtvi.inference.expectation import EDGE, PersonSums
+from irtvi.inference.expectation import PersonSums
 from irtvi.inference.posterior import Posterior
 from irtvi.responses.responses import Responses
 from irtvi.results.estimates import jeffreys, map_, ml, wle
@@ -25,13 +24,12 @@ NO_ANSWER = "no answer: the population's mean and sd"
 
 
 def ability_table(
-    posterior: Posterior, data: Data, responses: Responses, sums: PersonSums, level: float
+    posterior: Posterior, data: Data, responses: Responses, sums: PersonSums, trusted: Tensor, level: float
 ) -> pd.DataFrame:
-    """EAP table of persons whose posterior moments are known."""
+    """EAP table of persons whose posterior moments are known, and whether each can be trusted."""
     extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups)
-    reliable = (sums.halving < HALVING_LIMIT) & (sums.edge < EDGE)
     status = np.where(responses.answered() > 0, "", NO_ANSWER)
-    return _table(responses, sums.mean, sums.sd, extra, reliable, status, level)
+    return _table(responses, sums.mean, sums.sd, extra, trusted, status, level)
 
 
 def estimate_table(

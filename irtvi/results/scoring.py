@@ -8,10 +8,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from irtvi.inference.answers import answers_of
-from irtvi.inference.engines.engine import Data
+from irtvi.inference.encoders.parabola import Parabola
+from irtvi.inference.engines import Amortized, Quadrature
 from irtvi.inference.expectation import PersonSums
-from irtvi.inference.marginal import MarginalPosterior
-from irtvi.inference.placing import GridPlacing
+from irtvi.inference.placing import GridPlacing, Placing, integrate_people
+from irtvi.inference.windows import WindowPlacing
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells
 
@@ -38,23 +39,26 @@ class Scores:
 
 
 def eap(
-    model: Model, free: Float[Tensor, " n_free"], cells: Cells, groups: Int[Tensor, " persons"]
+    model: Model,
+    free: Float[Tensor, " n_free"],
+    cells: Cells,
+    groups: Int[Tensor, " persons"],
+    engine: str = Quadrature.name,
 ) -> PersonSums:
     """Posterior mean and sd of ability and log marginal likelihood of every person (float64).
 
     Somebody without an answer gets mean and sd of the group's population and a log marginal of 0.
+
+    Parameters
+    ----------
+    engine : str
+        The amortized engine integrates where its encoder puts each person, quadrature over one grid for all.
     """
     persons = torch.arange(cells.n_persons, device=free.device)
     if cells.n_persons == 0:
         return PersonSums.empty(0, free.device)
-    placing = GridPlacing(answers_of(model, cells), persons, groups)
-    problem = MarginalPosterior(
-        model,
-        Data(cells, None, groups),
-        persons,
-        placing,
-        torch.Generator(),
-        lambda: False,
-        dtype=torch.float64,
-    )
-    return problem.run(free, torch.float64).persons
+    answers = answers_of(model, cells)
+    placing: Placing = GridPlacing(answers, persons, groups)
+    if engine == Amortized.name:
+        placing = WindowPlacing(answers, persons, groups, Parabola())
+    return integrate_people(model, free, placing)

@@ -1,8 +1,15 @@
 """A fit in words and numbers."""
 
+import math
 from html import escape
+from typing import TYPE_CHECKING
 
 import pandas as pd
+
+if TYPE_CHECKING:
+    from irtvi.results.result import Result
+
+SCALE = "Ability scale: logistic metric (D = 1)."
 
 
 class Summary:
@@ -27,3 +34,31 @@ class Summary:
     def to_frame(self) -> pd.DataFrame:
         """The same as a table with one column."""
         return pd.DataFrame({"value": dict(self.facts)})
+
+
+def facts(result: "Result") -> list[tuple[str, str]]:
+    """What a summary says of a result."""
+    penalised = " (penalised: priors took part)" if result.penalised else ""
+    said = [
+        ("Model", result.model_name),
+        ("Engine", result.engine),
+        ("Persons who answered", f"{result.n_persons:g}"),
+        ("Items", str(len(result.coding.item_ids))),
+        ("Free parameters", str(result.n_parameters)),
+        ("Log marginal likelihood", f"{result.log_marginal:.3f}"),
+        ("Log prior", f"{result.log_prior:.3f}"),
+        ("AIC", f"{result.aic:.3f}{penalised}"),
+        ("BIC", f"{result.bic:.3f}{penalised}"),
+        ("SABIC", f"{result.sabic:.3f}{penalised}"),
+        ("Converged", f"{'yes' if result.converged else 'no'}. {result.reason}"),
+    ]
+    if result.responses is not None or "reliability" in result._stored:
+        reliability = result.reliability
+        said.append(("Reliability (empirical)", f"{reliability['empirical']:.3f}"))
+        said.append(("Reliability (marginal, of what was answered)", f"{reliability['marginal']:.3f}"))
+        said.append(("Reliability (marginal, all items)", f"{reliability['marginal_all_items']:.3f}"))
+    trusted = float(result.abilities["reliable"].mean()) if result.has_people else math.nan
+    if not math.isnan(trusted):
+        said.append(("Abilities certified", f"{trusted:.1%} of persons"))
+    said.append(("Scale", SCALE + " " + " ".join(result.notes)))
+    return said

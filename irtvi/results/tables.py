@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from irtvi.inference.item_posterior import BlockCurvature, Curvature, FullCurvature
+from irtvi.inference.item_posterior import BlockCurvature, Curvature, DiagonalCurvature, FullCurvature
 from irtvi.inference.posterior import Posterior
 from irtvi.inference.table import slot_derivatives
 from irtvi.models.items.item_model import ItemModel
@@ -28,6 +28,8 @@ def member_covariance(
     if covariance is not None:
         rows = index.clamp(min=0)
         block = covariance[rows[:, :, None], rows[:, None, :]]
+    elif isinstance(curvature, DiagonalCurvature):
+        block = torch.diag_embed(curvature.variance[index.clamp(min=0)])
     elif isinstance(curvature, BlockCurvature):
         block = curvature.inverses[part]
     else:

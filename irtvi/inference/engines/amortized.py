@@ -1,6 +1,6 @@
 """Amortized variational inference: the encoder places, the window integrates, halving certifies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -10,6 +10,7 @@ from irtvi.inference.encoders.parabola import Parabola
 from irtvi.inference.engines.engine import Data, Engine, Progress
 from irtvi.inference.posterior import Posterior
 from irtvi.inference.search import search
+from irtvi.inference.stochastic import StochasticSettings, fit_stochastic
 from irtvi.inference.windows import WindowPlacing
 from irtvi.models.model import Model
 
@@ -20,6 +21,15 @@ class Amortized(Engine):
 
     Parameters
     ----------
+    encoder : str
+        "parabola"; with a named objective a learned encoder, "product_of_experts" or "flow".
+    objective : str or None
+        None is the tight deterministic approximation. A name of ``OBJECTIVES`` trains a learned encoder and
+        the items by stochastic gradients of that bound, unrepaired: the published form of the method.
+    gradient : str
+        How gradients of a named objective are estimated, a name of ``GRADIENTS``.
+    bound : StochasticSettings or None
+        Finer settings of a named objective; its names give way to those above.
     tolerance : float
         The search ends when no parameter's next step is longer than this many standard errors.
     max_passes : int
@@ -35,6 +45,10 @@ class Amortized(Engine):
     other node certifies the integral of each person.
     """
 
+    encoder: str = "parabola"
+    objective: str | None = None
+    gradient: str = "standard"
+    bound: StochasticSettings | None = None
     tolerance: float = 0.01
     max_passes: int = 200
     sd_share: float = 1.0
@@ -46,7 +60,22 @@ class Amortized(Engine):
             if not getattr(self, setting) > 0:
                 raise SpecificationError(f"Amortized({setting}=) must be positive, got {getattr(self, setting)}.")
 
+        if self.objective is None and self.encoder != Parabola.name:
+            raise SpecificationError(
+                f"encoder={self.encoder!r} is learned by climbing a bound; name one with objective=, or use 'parabola'."
+            )
+        if self.objective is not None:
+            self.stochastic()
+
+    def stochastic(self) -> StochasticSettings:
+        """Settings of the named objective."""
+        encoder = "product_of_experts" if self.encoder == Parabola.name else self.encoder
+        settings = self.bound or StochasticSettings()
+        return replace(settings, objective=self.objective or "elbo", gradient=self.gradient, encoder=encoder)
+
     def fit(self, model: Model, data: Data, generator: torch.Generator, progress: Progress) -> Posterior:
+        if self.objective is not None:
+            return fit_stochastic(model, data, self.stochastic(), generator, progress)
         encoder = Parabola()
 
         def placing(answers, persons):
