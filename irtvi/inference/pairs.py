@@ -15,6 +15,8 @@ from irtvi.models.model import Component, Model
 from irtvi.responses.cells import Cells, DenseCells
 
 CHUNK_BYTES = 64 * 2**20
+DENSE_ABOVE = 0.7
+"""Share of answered cells above which evaluating all cells takes less time than gathering the answered ones."""
 
 
 def log_likelihood(
@@ -35,7 +37,8 @@ def log_likelihood(
 
     Notes
     -----
-    All draws of all persons are held at once: for small batches. :func:`log_joint` goes in chunks.
+    All draws of all persons are held at once: for small batches. :func:`log_joint` goes in chunks. A matrix
+    of cells is evaluated as a whole, lists of answers one by one: see :func:`suited`.
     """
     total = torch.zeros_like(theta)
     for component in model.components:
@@ -43,6 +46,11 @@ def log_likelihood(
         by_component = _dense if isinstance(cells, DenseCells) else _listed
         total = total + by_component(component, values, model.excluded, cells, theta)
     return total
+
+
+def suited(cells: Cells) -> Cells:
+    """The form in which the log-likelihoods of these answers take less time."""
+    return cells.to_dense() if cells.density > DENSE_ABOVE else cells.to_sparse()
 
 
 def _dense(
@@ -83,7 +91,7 @@ def chunks(
     model: Model, cells: Cells, persons: Int[Tensor, " some"], n_draws: int
 ) -> Iterator[Int[Tensor, " chunk"]]:
     """Positions within ``persons``, so many at a time that their draws fit into fixed memory."""
-    if isinstance(cells, DenseCells):
+    if cells.density > DENSE_ABOVE:
         width = float(model.n_categories.sum())
     else:
         width = 2.0 * cells.n_responses / max(cells.n_persons, 1)
@@ -104,7 +112,7 @@ def log_joint(
     with torch.no_grad():
         for part in chunks(model, cells, persons, len(theta)):
             at = theta[:, part]
-            out[:, part] = log_likelihood(model, free, cells.take(persons[part]), at)
+            out[:, part] = log_likelihood(model, free, suited(cells.take(persons[part])), at)
             out[:, part] += log_density(model, free, groups[part], at)
     return out
 
@@ -132,7 +140,7 @@ def joint_derivatives(
     first, second = torch.empty_like(theta), torch.empty_like(theta)
     with torch.no_grad():
         for part in chunks(model, cells, persons, 4):
-            own = cells.take(persons[part])
+            own = suited(cells.take(persons[part]))
 
             def joint(t: Tensor, own: Cells = own, part: Tensor = part) -> Tensor:
                 at = t[None]

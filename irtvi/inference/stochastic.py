@@ -31,7 +31,7 @@ from irtvi.inference.expectation import PersonSums
 from irtvi.inference.item_posterior import DiagonalCurvature
 from irtvi.inference.objectives import GRADIENTS, OBJECTIVES, Bound, GradientEstimator, ciwae
 from irtvi.inference.orientation import reflected
-from irtvi.inference.pairs import log_density, log_likelihood
+from irtvi.inference.pairs import log_density, log_likelihood, suited
 from irtvi.inference.posterior import Posterior
 from irtvi.inference.start import start_values
 from irtvi.models.model import Model
@@ -204,7 +204,7 @@ class Bounding:
         The draws' log joint is evaluated once; its derivatives by parameters and by abilities then take the
         weights that the objective and the estimator give to items and encoder.
         """
-        cells = self.data.cells.take(batch.persons)
+        cells = suited(self.data.cells.take(batch.persons))
         proposal = self.encoder.encode(self.model, free, self.answers, batch.persons, batch.groups)
         noise = self.noise((self.outer * self.inner, len(batch.persons)))
         theta = proposal.transport(noise)

@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 import torch
 
-from irtvi.inference.pairs import joint_derivatives, log_joint, log_likelihood
+from irtvi.inference.pairs import joint_derivatives, log_joint, log_likelihood, suited
 from irtvi.inference.table import log_prob_table
 from irtvi.models.specification import Specification, build
+from irtvi.responses.cells import DenseCells, SparseCells
 from irtvi.responses.read import read
 
 
@@ -40,6 +41,13 @@ def test_pairs_equal_the_table(mixed, generator):
     expected = by_table(model, free, cells, theta)
     for form in (cells.to_dense(), cells.to_sparse()):
         torch.testing.assert_close(log_likelihood(model, free, form, theta), expected)
+
+
+def test_answers_are_listed_where_few_are_given(mixed):
+    *_, cells = mixed
+    assert isinstance(suited(cells.to_sparse().take_items(torch.arange(2))), DenseCells)
+    holes = DenseCells(torch.where(torch.arange(5) < 3, cells.to_dense().codes, -1))
+    assert isinstance(suited(holes), SparseCells)
 
 
 def test_derivatives_are_those_of_differences(mixed):

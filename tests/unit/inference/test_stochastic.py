@@ -13,6 +13,7 @@ from irtvi.inference.engines.engine import Data, Progress
 from irtvi.inference.objectives import GRADIENTS, OBJECTIVES
 from irtvi.inference.orientation import reflected
 from irtvi.inference.stochastic import Batch, Bounding, StochasticSettings, fit_stochastic
+from irtvi.models.transforms import POSITIVE
 from irtvi.responses.cells import DenseCells
 
 QUICK = StochasticSettings(round_steps=20, max_rounds=3, batch_size=100)
@@ -157,6 +158,15 @@ def test_reflection_turns_slopes_round_once(simulated):
     again = reflected(problem.model, turned)
     assert again is not None
     assert torch.equal(again, problem.free)
+
+
+def test_positive_slopes_are_not_turned_round(simulated):
+    """Their logarithms may well be negative."""
+    problem = simulated(200, 5)
+    component = problem.model.components[0]
+    positive = replace(component.slots, transforms=(POSITIVE, *component.slots.transforms[1:]))
+    model = replace(problem.model, components=(replace(component, slots=positive),))
+    assert reflected(model, -problem.free.abs()) is None
 
 
 @pytest.mark.parametrize(
