@@ -17,7 +17,7 @@ from irtvi.inference.table import Expectations, expected_of, finite
 from irtvi.models.items.networks import N_DIRECTIONS, Network
 from irtvi.models.model import Component, Model
 
-STEPS = 12
+STEPS = 30
 """Steps of the optimiser between passes."""
 MEMORY = 20
 LEAST_MASS = 1e-3
