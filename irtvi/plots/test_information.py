@@ -52,7 +52,7 @@ def test_information(
             fillcolor=translucent(colours.faint, 0.2), name="where people are", hoverinfo="skip",
         )
     )  # fmt: skip
-    figure.add_trace(band(table, colours.main, "band", "information", False))
+    figure.add_trace(band(table, colours.main, "band", None, False))
     figure.add_trace(
         go.Scatter(
             x=table["theta"], y=table["value"], mode="lines", name="information",
@@ -61,7 +61,7 @@ def test_information(
         )
     )  # fmt: skip
     errors = _standard_errors(table)
-    figure.add_trace(band(errors, colours.accent, "band", "se", False), secondary_y=True)
+    figure.add_trace(band(errors, colours.accent, "band", None, False), secondary_y=True)
     figure.add_trace(
         go.Scatter(
             x=errors["theta"], y=errors["value"], mode="lines", name="standard error",
@@ -82,8 +82,7 @@ def test_information(
     )
     styled(figure, dark, title=title, alt=alt, height=420)
     figure.update_yaxes(showgrid=False, tickmode="auto", secondary_y=True)
-    # Without a width for its entries, plotly sometimes stacks this legend over the title.
-    figure.update_layout(margin={"r": 64}, legend={"entrywidth": 130, "entrywidthmode": "pixels"})
+    figure.update_layout(margin={"r": 64})
     return figure
 
 

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from irtvi.plots.theme import translucent
 
 
-def band(table: pd.DataFrame, colour: str, name: str, group: str, show_in_legend: bool) -> go.Scatter:
-    """The area between ``lower`` and ``upper`` over ``theta``."""
+def band(table: pd.DataFrame, colour: str, name: str, group: str | None, show_in_legend: bool) -> go.Scatter:
+    """The area between ``lower`` and ``upper`` over ``theta``; ``group`` is what the legend hides together."""
     known = table.dropna(subset=["lower", "upper"])
     theta = np.concatenate([known["theta"], known["theta"][::-1]])
     return go.Scatter(
