@@ -1,5 +1,7 @@
 """Starting values: a few ridged steps on counts by rank of a simple score."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -95,10 +97,12 @@ def start_values(
     expectations = Expectations(
         nodes[:, None], answers.expand(counts, mass), (mass[:, None] / groups).expand(-1, groups)
     )
+    # Priors that tie items together have no part in this: the ridge stands for them.
+    untied = replace(model, log_prior=replace(model.log_prior, joint=()))
     ridge = torch.ones_like(free)
     for _ in range(STEPS):
         gradient, information = gradient_and_information(model, free, expectations)
-        curvature = curvature_of(model, information, ridge, None)
+        curvature = curvature_of(untied, information, ridge, None)
         assert curvature is not None
         free = free + curvature.solve(gradient - ridge * (free - start)).clamp(-1.5, 1.5)
     return free

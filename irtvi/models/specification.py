@@ -142,7 +142,8 @@ def build(specification: Specification, responses: Responses) -> Built:
     status = tuple(
         allotment.unsupported.get(j, TURNED if m.directed and turned[j] else "") for j, m in enumerate(item_models)
     )
-    return Built(model, item_models, n_free, (*notes, population_note), status)
+    cautions = dict.fromkeys(m.caution for m in item_models if m.caution)
+    return Built(model, item_models, n_free, (*notes, *cautions, population_note), status)
 
 
 def _facts(responses: Responses, item_models: tuple[ItemModel, ...], n_categories: np.ndarray) -> Facts:

@@ -212,13 +212,13 @@ class Result:
         return self.priors != "none"
 
     def _criterion(self, penalty: float) -> float:
-        if self.weighting == "survey":
+        if self.weighting == "survey" or any(m.flexible for m in self.item_models):
             return math.nan
         return -2.0 * self.log_marginal + penalty * self.n_parameters
 
     @property
     def aic(self) -> float:
-        """Akaike's criterion; NaN with survey weights."""
+        """Akaike's criterion; NaN with survey weights and for flexible curves."""
         return self._criterion(2.0)
 
     @property

@@ -125,6 +125,7 @@ def _posterior_state(posterior: Posterior, item_models: tuple[ItemModel, ...]) -
         "n_free": model.n_free,
         "n_categories": model.n_categories,
         "excluded": model.excluded,
+        "hyper": [dict(hyper) for hyper in model.hyper],
         "population": {"name": model.population.name, "slots": _slots_state(model.population_slots)},
         "components": [
             {
@@ -149,6 +150,7 @@ def _posterior_of(state: dict[str, Any], models: Models) -> tuple[Posterior, tup
         n_free=state["n_free"],
         n_categories=_tensor(state["n_categories"]),
         excluded=_tensor(state["excluded"]),
+        hyper=tuple(state["hyper"]),
     )
     item_models: list[Any] = [None] * model.n_items
     for component in components:

@@ -52,6 +52,10 @@ def facts(result: "Result") -> list[tuple[str, str]]:
         ("SABIC", f"{result.sabic:.3f}{penalised}"),
         ("Converged", f"{'yes' if result.converged else 'no'}. {result.reason}"),
     ]
+    for component, hyper in zip(result.model.components, result.model.hyper, strict=False):
+        hierarchy = component.item_model.hierarchy
+        if hierarchy is not None:
+            said += [(h.label.capitalize(), f"{h.name} = {hyper[h.name]:.3g}") for h in hierarchy.hyperparameters]
     if result.responses is not None or "reliability" in result._stored:
         reliability = result.reliability
         said.append(("Reliability (empirical)", f"{reliability['empirical']:.3f}"))

@@ -123,6 +123,8 @@ class ItemModel(ABC):
     """Whether the number of parameters says little about the fit, so that AIC and BIC mean nothing."""
     hierarchy: ClassVar[Hierarchy | None] = None
     """A prior that ties items together and whose hyperparameters are learned from the data."""
+    caution: ClassVar[str] = ""
+    """What every output of the model must say."""
 
     @abstractmethod
     def log_probs(
