@@ -162,7 +162,7 @@ def _row(result: Result) -> dict[str, Any]:
 
 
 class _LikelihoodRatio(NamedTuple):
-    lr_against: str | None
+    lr_against: str
     lr: float
     df: float
     p: float
@@ -181,7 +181,7 @@ def _tested(name: str, results: Mapping[str, Result]) -> _LikelihoodRatio:
         if other != name and small.n_parameters <= large.n_parameters and is_nested(small, large)
     ]
     if not nested:
-        return _LikelihoodRatio(None, np.nan, np.nan, np.nan, "no model that is known to be nested in this one")
+        return _LikelihoodRatio("", np.nan, np.nan, np.nan, "no model that is known to be nested in this one")
     against = max(nested, key=lambda other: results[other].n_parameters)
     small = results[against]
     df = float(large.n_parameters - small.n_parameters)
