@@ -36,7 +36,8 @@ def log_prob_table(
 def parts_of(component: Component, theta: Float[Tensor, "nodes dims"]) -> Iterator[tuple[Component, slice]]:
     """A component in parts whose tables stay in fast memory; whole where it is small."""
     n_members = len(component.items)
-    size = max(16, PART_NUMBERS // (len(theta) * int(component.facts.n_categories.max())))
+    numbers = max(1, len(theta) * int(component.facts.n_categories.max()))
+    size = max(16, PART_NUMBERS // numbers)
     for first in range(0, n_members, size):
         members = slice(first, min(first + size, n_members))
         yield (component if size >= n_members else component.part(members)), members
