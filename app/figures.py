@@ -15,6 +15,16 @@ from irtvi.plots.export import CONFIG
 
 _TEACHER = (
     (re.compile(r"^Ability \(θ\)$"), "Ability"),
+    (re.compile(r"^Ability \(θ\) and difficulty$"), "Ability and difficulty"),
+    (re.compile(r"^Persons and items on one scale$"), "Students and questions on one scale"),
+    (re.compile(r"^Abilities in order"), "Scores in order, with the likely range"),
+    (re.compile(r"^Items by difficulty and discrimination"), "Questions: how hard, how well they tell apart"),
+    (re.compile(r"^Item characteristic curve: "), "How the chance grows: "),
+    (re.compile(r"( of [\d,]+) persons"), r"\1 students"),
+    (re.compile(r" under (\d+) models$"), r" in \1 kinds of analysis"),
+    (re.compile(r"<br>discrimination %"), "<br>tells apart %"),
+    (re.compile(r": θ (?=about|%)"), ": ability "),
+    (re.compile(r"^item from number (.*), person from"), r"question from number \1, student from"),
     (re.compile(r"^Persons$"), "Students"),
     (re.compile(r"^Items$"), "Questions"),
     (re.compile(r"^Number of items$"), "Number of questions"),
@@ -46,6 +56,8 @@ _BENCHMARK = (
     (re.compile(r"^Item (?=\S)"), "Task "),
     (re.compile(r"%\{y\} persons"), "%{y} models"),
 )
+LONGEST_TITLE = 44
+
 _RULES = {"Teacher": _TEACHER, "Benchmark": _BENCHMARK, "Psychometrician": ()}
 
 
@@ -59,6 +71,16 @@ def show(make: Callable[..., go.Figure], *arguments: Any, words: Words, key: str
     drawn = _drawn(make, arguments, options, words)
     if drawn is not None:
         figure, alt = drawn
+        st.plotly_chart(figure, key=key, width="stretch", theme=None, config=CONFIG, alt=alt)
+
+
+def show_below(heading: str, make: Callable[..., go.Figure], *arguments: Any, words: Words, key: str) -> None:
+    """Draw a figure below a heading that takes the place of its title."""
+    st.subheader(heading)
+    drawn = _drawn(make, arguments, {}, words)
+    if drawn is not None:
+        figure, alt = drawn
+        figure.update_layout(title_text="", margin_t=64)
         st.plotly_chart(figure, key=key, width="stretch", theme=None, config=CONFIG, alt=alt)
 
 
@@ -98,6 +120,12 @@ def _chosen(event: Any) -> str | None:
     return None
 
 
+def _wrapped(title: str) -> str:
+    """A long title in two lines, so that it stays inside a column of the page."""
+    head, colon, rest = title.partition(": ")
+    return f"{head}<br><sub>{rest}</sub>" if colon and len(title) > LONGEST_TITLE else title
+
+
 def _spoken(figure: go.Figure, audience: str) -> go.Figure:
     rules = _RULES[audience]
 
@@ -109,7 +137,7 @@ def _spoken(figure: go.Figure, audience: str) -> go.Figure:
 
     layout = figure.layout
     if layout.title.text:
-        layout.title.text = say(layout.title.text)
+        layout.title.text = _wrapped(say(layout.title.text) or "")
     for axis in [*figure.select_xaxes(), *figure.select_yaxes()]:
         if axis.title.text:
             axis.title.text = say(axis.title.text)

@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
 from typing import Literal
 from uuid import uuid4
 
@@ -204,6 +206,17 @@ class Queue:
                     self._worker = None
                     return
             job.run()
+
+
+@cache
+def warm_up() -> None:
+    """Once, import in the background what the first fit would wait for."""
+    threading.Thread(target=_import_late_parts, name="warm-up", daemon=True).start()
+
+
+def _import_late_parts() -> None:
+    """Torch imports its compiler when a derivative is first taken, which takes seconds."""
+    import_module("torch._dynamo")
 
 
 def _prepare(result: irtvi.Result) -> None:

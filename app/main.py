@@ -7,24 +7,24 @@ checkout and from an installed package alike.
 from __future__ import annotations
 
 import streamlit as st
-from sidebar import sidebar
+from jobs import warm_up
+from session import current
+from sidebar import sidebar, words_of
 
-PAGES = {
-    "data": "Data",
-    "fit": "Fit",
-    "overview": "Overview",
-    "abilities": "Abilities",
-    "items": "Items",
-    "compare": "Compare",
-    "export": "Export",
-    "learn": "Learn",
+PAGES = ("data", "fit", "overview", "abilities", "items", "compare", "export", "learn")
+
+st.set_page_config(page_title="irtvi", layout="wide", initial_sidebar_state="auto")
+warm_up()
+words = words_of(current())
+pages = {
+    name: st.Page(
+        f"views/{name}.py",
+        title=words.page(name),
+        default=name == PAGES[0],
+        url_path=None if name == PAGES[0] else name,
+    )
+    for name in PAGES
 }
-
-st.set_page_config(page_title="irtvi", layout="wide", initial_sidebar_state="expanded")
-pages = [
-    st.Page(f"views/{file}.py", title=title, default=file == "data", url_path=None if file == "data" else file)
-    for file, title in PAGES.items()
-]
-page = st.navigation(pages)
-sidebar()
+page = st.navigation(list(pages.values()))
+sidebar(shows_jobs=page is not pages["fit"])
 page.run()

@@ -14,7 +14,8 @@ DATA_VARIABLE = "IRTVI_APP_DATA"
 """Environment variable with the path of a file that new sessions open."""
 
 
-def sidebar() -> None:
+def sidebar(shows_jobs: bool) -> None:
+    """Draw it; ``shows_jobs`` is False where the page itself follows the queue: two clocks would race."""
     workspace = current()
     _open_given_file(workspace)
     with st.sidebar:
@@ -24,8 +25,8 @@ def sidebar() -> None:
         words = words_of(workspace)
         _data(workspace, words)
         _active_fit(workspace, words)
-        running = bool(workspace.queue.alive)
-        st.fragment(_jobs, run_every=0.5 if running else None)(workspace, words, running)
+        if shows_jobs and workspace.queue.alive:
+            st.fragment(_jobs, run_every=1.0)(workspace)
 
 
 def words_of(workspace: Workspace) -> Words:
@@ -76,13 +77,10 @@ def _active_fit(workspace: Workspace, words: Words) -> None:
     workspace.active_id = st.session_state["active-fit-of"] = chosen
 
 
-def _jobs(workspace: Workspace, words: Words, was_running: bool) -> None:
+def _jobs(workspace: Workspace) -> None:
     alive = workspace.queue.alive
-    current()
-    if was_running and not alive:
-        st.rerun()
     if not alive:
-        return
+        st.rerun()
     job = alive[0]
     doing = {"queued": "Waiting", "running": "Running", "stopping": "Stopping"}.get(job.state, job.state)
     st.progress(job.share, text=f"{doing}: {job.request.label} ({job.elapsed:.0f} of about {job.predicted:.0f} s)")
@@ -91,7 +89,7 @@ def _jobs(workspace: Workspace, words: Words, was_running: bool) -> None:
     if st.button("Cancel", key="cancel-side", disabled=job.state == "stopping", width="stretch"):
         for waiting in alive:
             waiting.cancel()
-        st.rerun(scope="fragment")
+        st.rerun()
 
 
 def _plain(name: str) -> str:

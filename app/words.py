@@ -142,6 +142,12 @@ class Words:
         """Whether technical words stay away."""
         return self.audience == "Teacher"
 
+    def page(self, name: str) -> str:
+        """Title of a page in the navigation."""
+        known = {"fit": "Fit", "abilities": "Abilities", "items": "Items"}
+        title = self[known[name]] if name in known else name.capitalize()
+        return title.removesuffix(" (theta)")
+
     def column(self, name: str) -> str:
         """Heading of a column of a table of irtvi."""
         known = _COLUMNS.get(name)

@@ -36,9 +36,11 @@ def page() -> None:
     if not workspace.queue.jobs:
         st.info(f"No {words['fit']} yet.")
         return
-    running = bool(workspace.queue.alive)
-    st.fragment(_queue, run_every=0.5 if running else None)(workspace, words, running)
-    _ended(workspace, words)
+    if workspace.queue.alive:
+        st.fragment(_live_queue, run_every=0.5)(workspace, words)
+    else:
+        _queue(workspace, words, f"{words['fits'].capitalize()} so far")
+        _ended(workspace, words)
 
 
 def _choose(workspace: Workspace, words: Words) -> None:
@@ -105,10 +107,14 @@ def _label(workspace: Workspace, words: Words, name: str, engine: str, seed: int
     return label
 
 
-def _queue(workspace: Workspace, words: Words, was_running: bool) -> None:
-    if was_running and not workspace.queue.alive:
+def _live_queue(workspace: Workspace, words: Words) -> None:
+    if not workspace.queue.alive:
         st.rerun()
-    st.subheader("Queue" if was_running else f"{words['fits'].capitalize()} so far")
+    _queue(workspace, words, "Queue")
+
+
+def _queue(workspace: Workspace, words: Words, title: str) -> None:
+    st.subheader(title)
     for job in list(workspace.queue.jobs):
         with st.container(border=True):
             _job(workspace, job, words)
@@ -121,7 +127,7 @@ def _job(workspace: Workspace, job: Job, words: Words) -> None:
     if job.alive:
         if action.button("Cancel", key=f"cancel-{job.id}", disabled=job.state == "stopping", width="stretch"):
             job.cancel()
-            st.rerun(scope="fragment")
+            st.rerun()
         _live(job, words)
         return
     if action.button("Remove", key=f"remove-{job.id}", width="stretch"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
-from figures import show
+from figures import show_below
 from flags import item_flags, person_flags
 from session import current
 from sidebar import words_of
@@ -25,11 +25,9 @@ def page() -> None:
     _cards(result, words)
     left, right = st.columns(2)
     with left:
-        st.subheader(words["map"])
-        show(plots.person_item_map, result, words=words, key="map")
+        show_below(words["map"], plots.person_item_map, result, words=words, key="map")
     with right:
-        st.subheader(words["information"])
-        show(plots.test_information, result, words=words, key="information")
+        show_below(words["information"], plots.test_information, result, words=words, key="information")
     if not words.plain:
         with st.expander("All facts about this fit"):
             facts = pd.DataFrame(result.summary().facts, columns=["", "value"])
@@ -56,11 +54,13 @@ def _cards(result: Result, words: Words) -> None:
     with cards[3].container(border=True):
         st.metric(f"{words['Items']} to look at", f"{len(odd_items):,}")
         st.caption(_about(odd_items, words["item"], words["items"]))
-        st.page_link("views/items.py", label="Look at them")
+        if len(odd_items):
+            st.page_link("views/items.py", label="Look at them")
     with cards[4].container(border=True):
         st.metric(f"{words['Persons']} to look at", f"{len(odd_persons):,}")
         st.caption(_about(odd_persons, words["person"], words["persons"]))
-        st.page_link("views/abilities.py", label="Look at them")
+        if len(odd_persons):
+            st.page_link("views/abilities.py", label="Look at them")
 
 
 def _about_reliability(value: float, words: Words) -> str:

@@ -1,0 +1,112 @@
+"""The dashboard as a server of its own, and a browser that must not leave the machine."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+ROOT = Path(__file__).resolve().parents[2]
+MAIN = ROOT / "app" / "main.py"
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = [
+    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+STARTING = 60.0
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Variables with which another Python finds this checkout and keeps to one thread."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"} | more
+
+
+@contextmanager
+def serving(cwd: Path) -> Iterator[str]:
+    """Run the dashboard on a free port; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.port", str(port), "--server.headless=true"]
+    log = (cwd / "server.log").open("wb")
+    process = subprocess.Popen(command, cwd=cwd, env=environment(), stdout=log, stderr=subprocess.STDOUT)
+    try:
+        _wait(f"http://127.0.0.1:{port}/_stcore/health", process, cwd / "server.log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()
+
+
+def _wait(health: str, process: subprocess.Popen, log: Path) -> None:
+    end = time.monotonic() + STARTING
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        try:
+            with urlopen(health, timeout=2) as answer:
+                if answer.read() == b"ok":
+                    return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"the server did not start:\n{log.read_text()}")
+
+
+class Visitor:
+    """A page in a browser context of its own; requests to other hosts are stopped and noted."""
+
+    def __init__(self, browser, address: str, **context) -> None:
+        self.address = address
+        self.outside: list[str] = []
+        self.context = browser.new_context(accept_downloads=True, **context)
+        self.context.route("**/*", self._only_local)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(30_000)
+
+    def _only_local(self, route) -> None:
+        url = route.request.url
+        if url.startswith((self.address, "data:", "blob:")):
+            route.continue_()
+        else:
+            self.outside.append(url)
+            route.abort()
+
+    def open(self, path: str = "") -> None:
+        self.page.goto(f"{self.address}/{path}")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the page has been drawn."""
+        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        self.page.wait_for_selector("[data-testid=stMain] h1")
+
+    def go(self, title: str) -> None:
+        """Follow the navigation."""
+        self.page.locator("[data-testid=stSidebarNavLink]", has_text=title).first.click()
+        self.page.wait_for_selector("[data-testid=stMain] h1")
+        self.settle()
+
+    def click(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).first.click()
+        self.settle()
+
+    def upload(self, path: Path) -> None:
+        self.page.set_input_files("[data-testid=stFileUploader] input[type=file]", str(path))
+        self.page.wait_for_function(
+            "name => document.querySelector('[data-testid=stSidebar]').innerText.includes(name)", arg=path.name
+        )
+        self.settle()
+
+    def figures(self, number: int = 1) -> None:
+        self.page.wait_for_function(
+            "n => document.querySelectorAll('.js-plotly-plot .main-svg').length >= n", arg=number
+        )
+
+    def text(self) -> str:
+        return self.page.inner_text("[data-testid=stMain]")
