@@ -96,7 +96,7 @@ def fit(
     place = _device(device)
     tensors = Data.of(responses, built.item_models, place)
     generator = torch.Generator().manual_seed(seed)
-    with _listening(progress) as listener:
+    with _Listening(progress) as listener:
         posterior = chosen.fit(built.model.to(place), tensors, generator, listener)
     if responses.survey_weights is not None:
         posterior = _sandwich(posterior, tensors)
@@ -184,7 +184,7 @@ def _sandwich(posterior: Posterior, data: Data) -> Posterior:
     return replace(posterior, curvature=FullCurvature(factor) if int(info) == 0 else None)
 
 
-class _listening:
+class _Listening:
     """Gives an engine the progress object that the user asked for, and closes a bar afterwards."""
 
     def __init__(self, progress: Callable[[Step], None] | Progress | Literal["bar"] | None) -> None:

@@ -405,7 +405,7 @@ class Result:
         unknown = [item for item in wanted if item not in ids]
         if unknown:
             raise SpecificationError(f"There is no item {unknown[0]!r}; the items are {list(ids[:5])} and so on.")
-        return [int(ids.get_loc(item)) for item in wanted]
+        return ids.get_indexer(pd.Index(wanted)).tolist()
 
     def stored(self) -> dict[str, Any]:
         """What a file keeps of the tables that need responses."""

@@ -61,7 +61,7 @@ def facts(result: "Result") -> list[tuple[str, str]]:
         said.append(("Reliability (empirical)", f"{reliability['empirical']:.3f}"))
         said.append(("Reliability (marginal, of what was answered)", f"{reliability['marginal']:.3f}"))
         said.append(("Reliability (marginal, all items)", f"{reliability['marginal_all_items']:.3f}"))
-    trusted = float(result.abilities["reliable"].mean()) if result.has_people else math.nan
+    trusted = float(result.abilities["reliable"].to_numpy().mean()) if result.has_people else math.nan
     if not math.isnan(trusted):
         said.append(("Abilities certified", f"{trusted:.1%} of persons"))
     said.append(("Scale", SCALE + " " + " ".join(result.notes)))
