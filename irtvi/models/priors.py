@@ -112,7 +112,7 @@ class Beta(Prior):
     def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         def gamma(shape_parameter: float) -> Tensor:
             rates = torch.full(shape, shape_parameter, dtype=torch.float64)
-            return torch._standard_gamma(rates, generator=generator)
+            return torch._standard_gamma(rates, generator=generator)  # pyright: ignore[reportPrivateImportUsage]
 
         x = gamma(self.alpha)
         return x / (x + gamma(self.beta))

@@ -27,8 +27,8 @@ def agreement(table: pd.DataFrame, first: str, second: str, *, dark: bool = Fals
     step = max(1, -(-len(table) // MOST_POINTS))
     shown = table.iloc[::step]
     scatter = go.Scatter if len(shown) <= MOST_SVG_POINTS else go.Scattergl
-    low = float(min(table["theta_first"].min(), table["theta_second"].min()))
-    high = float(max(table["theta_first"].max(), table["theta_second"].max()))
+    both = table[["theta_first", "theta_second"]].to_numpy()
+    low, high = float(np.nanmin(both)), float(np.nanmax(both))
     figure = go.Figure()
     figure.add_trace(
         go.Scatter(

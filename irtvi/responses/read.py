@@ -180,7 +180,7 @@ def observe(frame: pd.DataFrame, roles: Roles, settings: ReadSettings) -> tuple[
         places = chosen.get_indexer(item_ids).astype(np.int32)[places]
         kept = places >= 0
         said.append(f"{int((~kept).sum())} rows belong to items that are not in items=.")
-        places, persons, response, item_ids = places[kept], persons[kept], response[kept], chosen
+        places, persons, response, item_ids = places[kept], persons[kept], response.loc[kept], chosen
     blank = _blank_is_wrong(settings, item_ids)
     return people, observe_long((persons, people.ids), (places, item_ids), response, blank), said
 
