@@ -1,0 +1,191 @@
+"""Figures draw what the tables say, stay small, and describe themselves."""
+
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import irtvi
+from irtvi import plots
+from irtvi.diagnostics.empirical import empirical_categories, empirical_scores, wilson
+from irtvi.errors import ResponsesNeededError, SpecificationError
+from irtvi.plots.abilities import bin_edges
+from irtvi.plots.curves_page import curves_page
+from irtvi.plots.difficulties import difficulties
+
+
+@pytest.fixture(scope="module")
+def lsat7():
+    return irtvi.fit(irtvi.load_data("lsat7"), model="2pl")
+
+
+@pytest.fixture(scope="module")
+def graded():
+    bank = pd.DataFrame(
+        {"a": [1.0, 1.5, 2.0, 1.2], "b1": [-1.5, -1, -0.5, 0], "b2": [0, 0.2, 0.4, 0.6], "b3": [1.0, 1.1, 1.2, np.nan]},
+        index=list("pqrs"),
+    )
+    return irtvi.fit(irtvi.simulate("grm", 500, items=bank, seed=3).responses, model="grm")
+
+
+@pytest.fixture(scope="module")
+def many():
+    """200 items, 400 persons, a fifth missing; a slope that falls, items far out."""
+    bank = irtvi.simulate("2pl", 1, 200, seed=5).items.assign(a=np.linspace(0.4, 2, 200), b=np.linspace(-7, 7, 200))
+    bank.loc["Q100", "a"] = -1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # items that far out have one answer only
+        return irtvi.fit(irtvi.simulate(n_persons=400, items=bank, missing=0.2, seed=6).responses, model="2pl")
+
+
+FIGURES = {
+    "icc": lambda r, dark: plots.icc(r, list(r.items.index[:4]), dark=dark),
+    "icc_lines": lambda r, dark: plots.icc_lines(r, highlight=r.items.index[1], dark=dark),
+    "icc_overlay": lambda r, dark: plots.icc_overlay({"one": r, "two": r}, r.items.index[0], dark=dark),
+    "category_curves": lambda r, dark: plots.category_curves(r, r.items.index[0], dark=dark),
+    "information": lambda r, dark: plots.information(r, dark=dark),
+    "test_information": lambda r, dark: plots.test_information(r, dark=dark),
+    "abilities": lambda r, dark: plots.abilities(r, cut=0.5, dark=dark),
+    "caterpillar": lambda r, dark: plots.caterpillar(r, dark=dark),
+    "person_item_map": lambda r, dark: plots.person_item_map(r, dark=dark),
+    "discrimination_difficulty": lambda r, dark: plots.discrimination_difficulty(r, dark=dark),
+    "training": lambda r, dark: plots.training(r, dark=dark),
+    "comparison": lambda r, dark: plots.comparison(irtvi.compare({"a": r, "b": r}), dark=dark),
+}
+
+
+@pytest.mark.parametrize("data", ["lsat7", "graded", "many"])
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_of_every_size(name, data, request):
+    result = request.getfixturevalue(data)
+    for dark in (False, True):
+        figure = FIGURES[name](result, dark)
+        assert figure.layout.paper_bgcolor == ("#0e1117" if dark else "#ffffff")
+        assert len(figure.layout.meta["alt"]) > 20
+        text = figure.to_json()
+        assert json.loads(text)["data"]
+        assert len(text) < 600_000  # bytes: pages load within a second
+        assert "$" not in text.replace("%{", "")  # no MathJax
+
+
+def test_icc_is_the_table(lsat7):
+    figure = plots.icc(lsat7, "Item.3", level=0.9)
+    curve = lsat7.curves("Item.3", level=0.9)
+    model = next(t for t in figure.data if t.name == "model")
+    np.testing.assert_allclose(model.y, curve["value"])
+    band = next(t for t in figure.data if t.name == "band of the model")
+    np.testing.assert_allclose(np.sort(band.y)[[0, -1]], [curve["lower"].min(), curve["upper"].max()], rtol=1e-6)
+    answers = next(t for t in figure.data if t.name == "answers")
+    points = empirical_scores(lsat7, "Item.3", level=0.9)
+    np.testing.assert_allclose(answers.y, points["value"])
+    np.testing.assert_allclose(np.asarray(answers.y) + answers.error_y.array, points["upper"])
+    assert list(figure.layout.xaxis.range) == [-4, 4]
+    assert figure.layout.xaxis.title.text == "Ability (θ)"
+
+
+def test_icc_without_responses_has_no_points(lsat7, tmp_path):
+    lsat7.save(tmp_path / "r.irtvi")
+    loaded = irtvi.load(tmp_path / "r.irtvi")
+    assert [t.name for t in plots.icc(loaded, "Item.1").data] == ["band of the model", "model"]
+    assert len(plots.icc(loaded, "Item.1", responses=lsat7.responses).data) == 3
+    with pytest.raises(ResponsesNeededError):
+        empirical_scores(loaded, "Item.1")
+
+
+def test_expected_answer_of_graded_items(graded):
+    figure = plots.icc(graded, "p")
+    assert figure.layout.yaxis.title.text == "Expected answer"
+    assert figure.layout.yaxis.range[1] > 3
+
+
+def test_information_adds_up(lsat7):
+    figure = plots.information(lsat7)
+    items = [np.asarray(t.y) for t in figure.data if str(t.name).startswith("Item")]
+    theta = np.asarray(next(t.x for t in figure.data if t.name == "Item.1"))
+    se = next(t for t in figure.data if "standard error" in str(t.name))
+    shown = np.isin(theta.round(9), np.asarray(se.x).round(9))
+    np.testing.assert_allclose(sum(items)[shown] ** -0.5, se.y)
+    total = lsat7.curves(theta=theta, what="test_information")["value"]
+    np.testing.assert_allclose(sum(items), total, rtol=1e-8)
+
+
+def test_histogram_counts_everybody_once(many):
+    bars = plots.abilities(many).data[0]
+    assert sum(bars.y) == len(many.abilities)
+    assert len(bin_edges(np.array([0.2]))) >= 2
+
+
+def test_wright_map_names_items_or_counts_them(lsat7, graded, many):
+    names = plots.person_item_map(lsat7).data[1]
+    assert {t.strip() for t in names.text} == set(lsat7.items.index)
+    by_item = dict(zip((c[0] for c in names.customdata), names.y, strict=True))
+    assert by_item == pytest.approx(lsat7.items["b"].to_dict())
+    assert len(difficulties(graded)) == 11
+    assert sum(plots.person_item_map(many).data[1].x) == len(many.items)
+
+
+def test_items_far_out_stand_at_the_edge_with_their_true_number(many):
+    points = plots.discrimination_difficulty(many).data[0]
+    assert np.abs(np.asarray(points.x, dtype=float)).max() <= 6.0 + 1e-6
+    shown = dict(zip((c[0] for c in points.customdata), (c[1] for c in points.customdata), strict=True))
+    assert shown["Q1"] == pytest.approx(many.items.loc["Q1", "b"])
+
+
+def test_caterpillar_is_thinned_by_rank(lsat7):
+    figure = plots.caterpillar(lsat7, most=11)
+    ordered = lsat7.abilities["theta"].sort_values()
+    assert len(figure.data[0].x) == 11
+    assert (figure.data[0].x[0], figure.data[0].x[-1]) == (ordered.iloc[0], ordered.iloc[-1])
+
+
+def test_comparison_shows_held_out_differences():
+    train, test = irtvi.holdout(irtvi.read(irtvi.load_data("lsat7")), share=0.2, seed=1)
+    table = irtvi.compare({m: irtvi.fit(train, m) for m in ("1pl", "2pl")}, test)
+    trace = plots.comparison(table).data[0]
+    assert list(trace.x) == table["held_out_difference"].tolist()
+    assert list(trace.error_x.array) == (2 * table["held_out_se"]).tolist()
+
+
+def test_requests_that_make_no_sense(lsat7, many):
+    with pytest.raises(SpecificationError, match="Item.9"):
+        plots.icc(lsat7, "Item.9")
+    with pytest.raises(SpecificationError, match="icc_lines"):
+        plots.icc(many)
+    with pytest.raises(SpecificationError, match="1 to 7"):
+        plots.icc_overlay({}, "Item.1")
+
+
+def test_pages_need_no_network_and_send_nothing(lsat7, tmp_path):
+    page = plots.write_html(curves_page(lsat7), tmp_path / "icc.html").read_text(encoding="utf-8")
+    assert '"showSendToCloud": false' in page
+    assert "cdn.plot.ly" not in page.split("Plotly.newPlot", 1)[-1]
+    assert "<script src=" not in page
+    assert [path.name for path in tmp_path.iterdir()] == ["icc.html"]
+
+
+def test_groups_of_ability_are_unbiased_under_the_model():
+    """Shares of pseudo-counts against the curve that made the answers, in standard errors of a share."""
+    bank = pd.DataFrame({"a": 1.5, "b": np.linspace(-2, 2, 12)}, index=[f"i{k}" for k in range(12)])
+    truth = irtvi.simulate(n_persons=6000, items=bank, seed=3)
+    result = irtvi.fit(truth.responses, fixed=bank)
+    table = empirical_scores(result)
+    b = table["item"].map(bank["b"].to_dict())
+    curve = 1 / (1 + np.exp(-1.5 * (table["theta"] - b)))
+    inner = table["theta"].abs() < 1  # outer groups are wide, and the mean of a curve is not the curve at the mean
+    z = ((table["value"] - curve) / np.sqrt(curve * (1 - curve) / table["n"]))[inner]
+    assert abs(z.mean()) < 0.3
+    assert z.abs().max() < 4
+
+
+def test_categories_share_one(graded):
+    table = empirical_categories(graded, "q")
+    np.testing.assert_allclose(table.groupby("theta")["value"].sum(), 1.0)
+
+
+def test_wilson_interval():
+    """Newcombe (1998), Statistics in Medicine 17, table I: 81 of 263, and 0 of 20."""
+    _, lower, upper = wilson(np.array([81.0, 0.0]), np.array([263.0, 20.0]), 0.95)
+    np.testing.assert_allclose(lower, [0.2553, 0.0], atol=5e-5)
+    np.testing.assert_allclose(upper, [0.3662, 0.1611], atol=5e-5)
