@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from irtvi.errors import DifferentDataError, SpecificationError
 from irtvi.models.parameters import Slots
@@ -190,7 +190,7 @@ def _tested(name: str, results: Mapping[str, Result]) -> _LikelihoodRatio:
         return _LikelihoodRatio(against, np.nan, np.nan, np.nan, reason)
     if reason := _no_chi_square(small, large):
         return _LikelihoodRatio(against, lr, df, np.nan, reason)
-    return _LikelihoodRatio(against, lr, df, float(chi2.sf(max(lr, 0.0), df)), "")
+    return _LikelihoodRatio(against, lr, df, float(chdtrc(df, max(lr, 0.0))), "")
 
 
 def _no_likelihood(small: Result, large: Result) -> str:

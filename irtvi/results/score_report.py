@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, rankdata
+from scipy.special import ndtr
 
 from irtvi.errors import SpecificationError
 from irtvi.results.result import Result
@@ -58,7 +58,9 @@ def reference_population(result: Result, reference: Reference) -> ReferencePopul
         theta = result.abilities.loc[result.abilities["n_answered"] > 0, "theta"]
         found = ReferencePopulation("people of the data", float(theta.mean()), float(theta.std()))
     else:
-        raise SpecificationError(f"reference= is 'population', 'sample' or a mapping with mean and sd, got {reference!r}.")
+        raise SpecificationError(
+            f"reference= is 'population', 'sample' or a mapping with mean and sd, got {reference!r}."
+        )
     if not found.sd > 0:
         raise SpecificationError(f"The reference population ({found.name}) has the sd {found.sd}; it must be positive.")
     return found
@@ -100,10 +102,10 @@ def score_report(
     population = result.population.iloc[0]
     sample = np.full(len(theta), np.nan)
     if answered.any():
-        sample[answered] = 100.0 * (rankdata(theta[answered]) - 0.5) / answered.sum()
+        sample[answered] = 100.0 * (pd.Series(theta[answered]).rank().to_numpy() - 0.5) / answered.sum()
     report = table[["theta", "sd", "sd_items", "lower", "upper"]].copy()
     report["percentile_population"] = np.where(
-        answered, 100.0 * norm.cdf(theta, population["mean"], population["sd"]), np.nan
+        answered, 100.0 * ndtr((theta - population["mean"]) / population["sd"]), np.nan
     )
     report["percentile_sample"] = sample
     report["probability_above"] = result.probability_above(cut, new).to_numpy()

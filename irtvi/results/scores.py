@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import norm
+from scipy.special import ndtri
 from torch import Tensor
 
 from irtvi.errors import SpecificationError
@@ -73,6 +73,6 @@ def interval(table: pd.DataFrame, level: float) -> pd.DataFrame:
     """Central intervals of the normal with the table's theta, sd and sd_items: columns lower, upper."""
     if not 0.0 < level < 1.0:
         raise SpecificationError(f"level must lie between 0 and 1, got {level}.")
-    half = norm.ppf(0.5 + level / 2) * np.hypot(table["sd"], table["sd_items"].fillna(0.0))
+    half = ndtri(0.5 + level / 2) * np.hypot(table["sd"], table["sd_items"].fillna(0.0))
     return pd.DataFrame({"lower": table["theta"] - half, "upper": table["theta"] + half}, index=table.index)
 
