@@ -16,6 +16,7 @@ from irtvi.models.items.item_model import ItemModel
 from irtvi.models.parameters import Slots
 from irtvi.models.transforms import POSITIVE, UNIT
 
+NO_CROSSING = "no difficulty: the curve passes half-way between its asymptotes not exactly once"
 SEPARATED = "cannot be estimated without a prior: answers are perfectly separated"
 
 
@@ -60,10 +61,11 @@ def parameter_table(
         def report(v: Tensor, component=component) -> dict[str, Tensor]:
             return component.item_model.report(component.slots.unpack(v), component.facts)
 
-        names = list(report(values))
-        table = torch.stack([report(values)[name] for name in names], -1)
+        reported = report(values)
+        names = list(reported)
+        table = torch.stack(list(reported.values()), -1)
         jacobian = torch.stack(
-            slot_derivatives(lambda v, r=report, n=names: torch.stack([r(v)[k] for k in n], -1), values), -1
+            slot_derivatives(lambda v, r=report: torch.stack(list(r(v).values()), -1), values), -1
         )
         jacobian = torch.nan_to_num(jacobian, nan=0.0, posinf=0.0, neginf=0.0)
         block = member_covariance(component.slots, part, posterior.curvature, covariance)
@@ -80,6 +82,10 @@ def parameter_table(
                 status[int(component.items[member])] = (
                     status[int(component.items[member])] or f"{component.slots.names()[slot]} at its boundary"
                 )
+        if "difficulty" in names:
+            for member in torch.nonzero(torch.isnan(table[:, names.index("difficulty")]))[:, 0].tolist():
+                position = int(component.items[member])
+                status[position] = status[position] or NO_CROSSING
         gone = posterior.model.excluded[component.items]
         table[gone], sd[gone] = torch.nan, torch.nan
         rows = component.items.cpu().numpy()

@@ -155,7 +155,7 @@ def risen(
     area = pad(torch.cumulative_trapezoid(slope, dx=SPACING, dim=-1), (1, 0))
     area = area - area[..., N_HALF, None]
     cell = ((theta.detach() + REACH) / SPACING).floor().clamp(0, 2 * N_HALF - 1).long()
-    offset = theta - (SPACING * cell - REACH)
+    offset = theta - (SPACING * cell.to(theta.dtype) - REACH)
     inside = offset.clamp(0.0, SPACING)
     outside = offset - inside
     batch = torch.broadcast_shapes(cell.shape, slope.shape[:-1])

@@ -1,5 +1,7 @@
 """What a curve without named parameters says: difficulty, slope, asymptotes, asymmetry."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,7 +12,9 @@ from irtvi.models.items.item_model import Facts, ItemModel, Parameters
 FAR = 6.0
 """The asymptotes are read here: practically nobody lies beyond."""
 N_POINTS = 241
-N_BISECTIONS = 30
+N_BISECTIONS = 10
+N_NEWTON = 2
+QUARTERS = torch.tensor([0.25, 0.5, 0.75])
 
 
 def expected_share(item_model: ItemModel, theta: Tensor, params: Parameters, facts: Facts) -> Tensor:
@@ -20,9 +24,7 @@ def expected_share(item_model: ItemModel, theta: Tensor, params: Parameters, fac
     return (probs * codes).sum(-1) / (facts.n_categories - 1)
 
 
-def curve_columns(
-    item_model: ItemModel, params: Parameters, facts: Facts
-) -> dict[str, Float[Tensor, " items"]]:
+def curve_columns(item_model: ItemModel, params: Parameters, facts: Facts) -> dict[str, Float[Tensor, " items"]]:
     """Readable columns of any curve in one dimension, differentiable with respect to the parameters.
 
     Let P be the expected score as a share of the highest, and ``lower_asymptote`` and ``upper_asymptote``
@@ -49,14 +51,13 @@ def curve_columns(
     falls = curve[-1] < curve[0]
     bottom, top = torch.where(falls, high, low), torch.where(falls, low, high)
 
-    def crossing(part: float) -> Tensor:
-        level = bottom + part * (top - bottom)
-        theta = _cross(curve, grid, level.detach(), lambda t: share(t, fixed))
-        rise = jvp(lambda t: share(t, fixed), (theta,), (torch.ones_like(theta),))[1]
-        # One Newton step from the root carries the derivative of the implicit function.
-        return theta - (share(theta) - level) / rise
-
-    quarter, half, three_quarters = crossing(0.25), crossing(0.5), crossing(0.75)
+    levels = bottom + QUARTERS.to(first)[:, None] * (top - bottom)
+    theta = _cross(curve, grid, levels.detach(), lambda t: share(t, fixed))
+    for _ in range(N_NEWTON):
+        value, rise = jvp(lambda t: share(t, fixed), (theta,), (torch.ones_like(theta),))
+        theta = theta - (value - levels.detach()) / rise
+    # A last Newton step carries the derivative of the implicit function.
+    quarter, half, three_quarters = (theta - (share(theta) - levels) / rise).unbind()
     steepness = jvp(share, (half,), (torch.ones_like(half),))[1]
     width = three_quarters - quarter
     return {
@@ -68,16 +69,19 @@ def curve_columns(
     }
 
 
-def _cross(curve: Tensor, grid: Tensor, level: Tensor, share) -> Tensor:
-    """Where each column crosses its level, by bisection; NaN where not exactly once."""
-    above = curve > level
-    change = above[1:] != above[:-1]
-    once = change.sum(0) == 1
-    cell = change.long().argmax(0)
+def _cross(
+    curve: Float[Tensor, "points items"],
+    grid: Float[Tensor, " points"],
+    levels: Float[Tensor, "levels items"],
+    share: Callable[[Tensor], Tensor],
+) -> Float[Tensor, "levels items"]:
+    """Where each curve crosses its levels, by bisection; NaN where not exactly once."""
+    above = curve > levels[:, None]
+    change = above[:, 1:] != above[:, :-1]
+    cell = change.long().argmax(1)
     left, right = grid[cell], grid[cell + 1]
-    starts_above = above[0]
     for _ in range(N_BISECTIONS):
         middle = 0.5 * (left + right)
-        before = (share(middle) > level) == starts_above
+        before = (share(middle) > levels) == above[:, 0]
         left, right = torch.where(before, middle, left), torch.where(before, right, middle)
-    return torch.where(once, 0.5 * (left + right), torch.nan)
+    return torch.where(change.sum(1) == 1, 0.5 * (left + right), torch.nan)
