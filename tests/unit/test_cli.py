@@ -48,9 +48,8 @@ def fitted(tmp_path_factory) -> Path:
 def test_fit_writes_everything(fitted):
     assert sorted(path.name for path in fitted.iterdir()) == sorted(FILES)
     result = irtvi.fit(str(LSAT7), model="2pl")
-    pd.testing.assert_frame_equal(
-        pd.read_csv(fitted / "abilities.csv", index_col="id", keep_default_na=False), result.abilities, check_names=False
-    )
+    written = pd.read_csv(fitted / "abilities.csv", index_col="id", keep_default_na=False)
+    pd.testing.assert_frame_equal(written, result.abilities, check_names=False)
     assert pd.read_csv(fitted / "items.csv", index_col=0).index.tolist() == list(result.items.index)
     assert "showSendToCloud\": false" in (fitted / "icc.html").read_text(encoding="utf-8")
     assert f"{result.log_marginal:.3f}" in (fitted / "summary.txt").read_text(encoding="utf-8")
@@ -74,9 +73,13 @@ def test_force_replaces_its_own_files_and_no_others(tmp_path):
 
 
 def test_output_appears_whole_or_not_at_all(tmp_path):
-    with pytest.raises(RuntimeError), output_folder(tmp_path / "out", ["a"], force=False) as folder:
-        (folder / "a").write_text("half", encoding="utf-8")
-        raise RuntimeError
+    def write_half() -> None:
+        with output_folder(tmp_path / "out", ["a"], force=False) as folder:
+            (folder / "a").write_text("half", encoding="utf-8")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_half()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -89,7 +92,8 @@ def test_score_gives_the_scores_of_the_result(fitted, tmp_path):
 
 
 def test_compare_sets_models_side_by_side(tmp_path):
-    said = run("compare", LSAT7, "--models", "1pl,2pl", "--priors", "none", "--holdout", ".1", "--out", tmp_path / "c.csv")
+    options = ["--models", "1pl,2pl", "--priors", "none", "--holdout", ".1"]
+    said = run("compare", LSAT7, *options, "--out", tmp_path / "c.csv")
     assert "Likelihood-ratio" in said
     table = pd.read_csv(tmp_path / "c.csv", index_col=0)
     assert list(table.index) == ["1pl", "2pl"]

@@ -60,7 +60,8 @@ def test_its_information_is_that_of_the_ogive(example):
 
 def test_it_scores_new_people_as_those_of_the_fit(example):
     result, answers = example["result"], example["answers"]
-    pd.testing.assert_frame_equal(result.score(answers), result.abilities, rtol=0, atol=1e-3)  # the promise for EAP and sd
+    # Another pass over the persons: the promise for EAP and sd.
+    pd.testing.assert_frame_equal(result.score(answers), result.abilities, rtol=0, atol=1e-3)
     for method in ("map", "wle", "eap_sum"):
         assert np.isfinite(result.score(answers.head(40), method=method)["theta"]).all()
 

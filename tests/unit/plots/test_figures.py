@@ -149,7 +149,7 @@ def test_comparison_shows_held_out_differences():
 
 
 def test_requests_that_make_no_sense(lsat7, many):
-    with pytest.raises(SpecificationError, match="Item.9"):
+    with pytest.raises(SpecificationError, match=r"Item\.9"):
         plots.icc(lsat7, "Item.9")
     with pytest.raises(SpecificationError, match="icc_lines"):
         plots.icc(many)
