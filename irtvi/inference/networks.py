@@ -63,7 +63,7 @@ def improved(
     return with_weights(model, [p.detach() for p in parameters[1:]]), parameters[0].detach()
 
 
-def with_weights(model: Model, weights: Sequence[Float[Tensor, " weights"]]) -> Model:
+def with_weights(model: Model, weights: Sequence[Tensor]) -> Model:
     """The model with other weights of its networks, in the order of components."""
     given = iter(weights)
     components = tuple(
