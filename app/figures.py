@@ -104,7 +104,8 @@ def _drawn(
     except IrtviError as error:
         st.info(words.sentence(str(error)))
         return None
-    alt = (figure.layout.meta or {}).get("alt") or str(figure.layout.title.text or "figure")
+    layout: Any = figure.layout
+    alt = (layout.meta or {}).get("alt") or str(layout.title.text or "figure")
     return _spoken(figure, words.audience), words.sentence(alt)
 
 
@@ -135,10 +136,11 @@ def _spoken(figure: go.Figure, audience: str) -> go.Figure:
                 text = pattern.sub(word, text)
         return text
 
-    layout = figure.layout
+    layout: Any = figure.layout
     if layout.title.text:
         layout.title.text = _wrapped(say(layout.title.text) or "")
-    for axis in [*figure.select_xaxes(), *figure.select_yaxes()]:
+    axes: list[Any] = [*figure.select_xaxes(), *figure.select_yaxes()]
+    for axis in axes:
         if axis.title.text:
             axis.title.text = say(axis.title.text)
     for annotation in layout.annotations:

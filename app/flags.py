@@ -16,7 +16,7 @@ def item_flags(result: Result) -> pd.Series:
     if "a" in table.columns:
         negative = (table["a"] < 0) & (reasons == "")
         reasons = reasons.mask(negative, "negative discrimination: is its key right?")
-    return reasons[reasons != ""]
+    return reasons.loc[reasons != ""]  # pyright: ignore[reportReturnType]
 
 
 def person_flags(result: Result) -> pd.Series:
@@ -24,4 +24,4 @@ def person_flags(result: Result) -> pd.Series:
     table = result.abilities
     reasons = table["status"].fillna("").astype(str)
     reasons = reasons.mask(~table["reliable"].astype(bool) & (reasons == ""), "the score is not reliable")
-    return reasons[reasons != ""]
+    return reasons.loc[reasons != ""]  # pyright: ignore[reportReturnType]

@@ -188,6 +188,11 @@ class Queue:
         with self._lock:
             self.jobs = [other for other in self.jobs if other is not job]
 
+    def cancel(self) -> None:
+        """Cancel all that wait or run."""
+        for job in self.alive:
+            job.cancel()
+
     def clear(self) -> None:
         """Cancel and forget all."""
         for job in list(self.jobs):

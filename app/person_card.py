@@ -38,8 +38,8 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, words: Word
         return
     odd = answers[answers["chance"] < SURPRISING]
     st.caption(
-        f"{len(answers)} answers, {len(odd)} of them surprising: less than {SURPRISING:.0%} likely for somebody with this "
-        f"{words['ability']}."
+        f"{len(answers)} answers, {len(odd)} of them surprising: less than {SURPRISING:.0%} likely for "
+        f"somebody with this {words['ability']}."
     )
     st.dataframe(
         answers,

@@ -54,7 +54,8 @@ def _data(workspace: Workspace, words: Words) -> None:
         responses = reading.responses
         people = count(responses.n_persons, words["person"], words["persons"])
         st.caption(
-            f"**{_plain(workspace.source.name)}**  \n{people}, {count(responses.n_items, words['item'], words['items'])}"
+            f"**{_plain(workspace.source.name)}**  \n{people}, "
+            f"{count(responses.n_items, words['item'], words['items'])}"
         )
 
 
@@ -86,10 +87,13 @@ def _jobs(workspace: Workspace) -> None:
     st.progress(job.share, text=f"{doing}: {job.request.label} ({job.elapsed:.0f} of about {job.predicted:.0f} s)")
     if len(alive) > 1:
         st.caption(f"{len(alive) - 1} more waiting")
-    if st.button("Cancel", key="cancel-side", disabled=job.state == "stopping", width="stretch"):
-        for waiting in alive:
-            waiting.cancel()
-        st.rerun()
+    st.button(
+        "Cancel",
+        key="cancel-side",
+        disabled=job.state == "stopping",
+        width="stretch",
+        on_click=workspace.queue.cancel,
+    )
 
 
 def _plain(name: str) -> str:

@@ -48,9 +48,7 @@ def _summary(result: Result, table: pd.DataFrame, words: Words) -> None:
         help=f"Sum of each {words['person']}'s chance.",
     )
     unsure = ((table["probability_above"] > 0.1) & (table["probability_above"] < 0.9) & answered).sum()
-    cells[1].metric(
-        "Too close to call", f"{unsure:,}", help="The chance of being above lies between 10 % and 90 %."
-    )
+    cells[1].metric("Too close to call", f"{unsure:,}", help="The chance of being above lies between 10 % and 90 %.")
     cells[2].metric(f"{words['Persons']} to look at", f"{len(person_flags(result)):,}")
 
 

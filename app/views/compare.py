@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 from figures import show
@@ -24,8 +25,8 @@ _LABELS = {
     "lr": "LR", "df": "df", "p": "p", "lr_note": "About the test", "held_out": "Held-out log-likelihood",
     "held_out_difference": "Difference from the best", "held_out_se": "its se", "verdict": "Verdict",
 }  # fmt: skip
-_PLAIN = {"converged": "Arrived", "seconds": "Seconds", "held_out_difference": "Worse by", "held_out_se": "give or take",
-          "verdict": "Verdict"}  # fmt: skip
+_PLAIN = {"converged": "Arrived", "seconds": "Seconds", "held_out_difference": "Worse by",
+          "held_out_se": "give or take", "verdict": "Verdict"}  # fmt: skip
 
 
 def page() -> None:
@@ -61,7 +62,7 @@ def _side_by_side(workspace: Workspace, fits: dict[str, Job], words: Words) -> N
         return
     show(plots.comparison, table, words=words, key="comparison")
     labels = _PLAIN if words.plain else _LABELS
-    shown = table[[name for name in labels if name in table.columns]].copy()
+    shown: pd.DataFrame = table.reindex(columns=[name for name in labels if name in table.columns])
     shown.index = shown.index.astype(str)
     shown.index.name = words["fit"].capitalize()
     numbers = {
@@ -106,7 +107,8 @@ def _held_out(fits: dict[str, Job]) -> pd.DataFrame:
 
 def _verdict(table: pd.DataFrame) -> None:
     best = table["held_out"].idxmax()
-    alike = [str(name) for name in table.index[table["verdict"] == "indistinguishable"]]
+    verdicts = table["verdict"].to_dict()
+    alike = [str(name) for name, verdict in verdicts.items() if verdict == "indistinguishable"]
     text = f"**{best}** predicts best"
     st.success(f"{text}; indistinguishable from it: {', '.join(alike)}." if alike else f"{text}, clearly.")
 
@@ -129,12 +131,12 @@ def _changes(results: dict[str, Result], words: Words) -> None:
     with left:
         show(agreement, table, first, second, words=words, key="agreement")
     with right:
-        moved = int((table["shift"].abs() >= 1).sum())
+        moved = int(np.count_nonzero(table["shift"].abs() >= 1))
         st.markdown(
-            f"**{count(moved, words['person'], words['persons'])}** of {len(table):,} change places; the largest change of "
-            f"a score is **{table['difference'].abs().max():.2f}**."
+            f"**{count(moved, words['person'], words['persons'])}** of {len(table):,} change places; the largest "
+            f"change of a score is **{table['difference'].abs().max():.2f}**."
         )
-        most = table.reindex(table["shift"].abs().sort_values(ascending=False, kind="stable").index).head(50)
+        most = table.sort_values("shift", key=np.abs, ascending=False, kind="stable").head(50)
         most.index = most.index.astype(str)
         most.index.name = words["person"].capitalize()
         st.dataframe(

@@ -92,7 +92,9 @@ def _ready(workspace: Workspace, words: Words) -> None:
     cells[1].metric(items, f"{responses.n_items:,}")
     cells[2].metric("Answers", f"{responses.n_responses:,}")
     missing = 1 - responses.n_responses / max(1, responses.n_persons * responses.n_items)
-    cells[3].metric("Missing", f"{missing:.1%}", help="Missing answers are missing, never counted as wrong by themselves.")
+    cells[3].metric(
+        "Missing", f"{missing:.1%}", help="Missing answers are missing, never counted as wrong by themselves."
+    )
     if st.button(f"{words['Fit']} now", type="primary", key="fit-now", help="With the model that suits these data."):
         request = Request(words.model("auto"), with_item_types(workspace, "auto"))
         workspace.queue.submit(Job(request, responses, workspace.data_key))
@@ -127,8 +129,9 @@ def _how_it_was_read(workspace: Workspace, words: Words) -> None:
             st.caption(words.sentence(note).replace("$", "\\$"))
         with st.expander("First rows of the file", expanded=reading.error is not None):
             st.dataframe(_texts(reading.preview), hide_index=True, width="stretch")
-    with st.expander("Something is wrong? Say how to read it", expanded=reading.error is not None), st.form(
-        f"reading-{reading.key}", border=False
+    with (
+        st.expander("Something is wrong? Say how to read it", expanded=reading.error is not None),
+        st.form(f"reading-{reading.key}", border=False),
     ):
         changed = _file_form(workspace, choices, words)
         if reading.all_items:
@@ -145,7 +148,10 @@ def _how_it_was_read(workspace: Workspace, words: Words) -> None:
             try:
                 if reading.all_items:
                     new, workspace.item_types = edited(
-                        new, reading.all_items, table, st.session_state[f"whole-key-{reading.key}"]  # pyright: ignore
+                        new,
+                        reading.all_items,
+                        table,
+                        st.session_state[f"whole-key-{reading.key}"],  # pyright: ignore
                     )
             except ValueError as error:
                 st.error(str(error))
@@ -181,7 +187,10 @@ def _file_form(workspace: Workspace, choices: Choices, words: Words) -> Callable
             index=_place(columns, choices.response), key=f"response-{key}", format_func=str,
         )  # fmt: skip
         missing = st.text_input(
-            "Codes that mean missing", ", ".join(choices.missing), key=f"missing-{key}", placeholder="such as 9, -99, NA"
+            "Codes that mean missing",
+            ", ".join(choices.missing),
+            key=f"missing-{key}",
+            placeholder="such as 9, -99, NA",
         )
         blanks = st.selectbox(
             "Empty cells", ["missing", "wrong"], index=int(choices.blank_is_wrong), key=f"blank-{key}",
@@ -210,7 +219,7 @@ def _file_form(workspace: Workspace, choices: Choices, words: Words) -> Callable
 def _choice(label: str, options: dict, present: object, key: str) -> str:
     names = list(options)
     index = next((k for k, name in enumerate(names) if options[name] == present), 0)
-    return st.selectbox(label, names, index=index, key=f"{label}-{key}")
+    return st.selectbox(label, names, index=index, key=f"{label}-{key}") or names[0]
 
 
 def _place(options: list, value: object) -> int:

@@ -34,7 +34,8 @@ def page() -> None:
 
 def _files(workspace: Workspace, job: Job, cut: float, reference: str, words: Words) -> None:
     source, choices = workspace.source, workspace.choices
-    assert source is not None and job.result is not None
+    assert source is not None
+    assert job.result is not None
     result = job.result
     make = {
         "scores.csv": lambda: safe_csv(scores_of(workspace, job, cut, reference), "id"),
@@ -63,7 +64,8 @@ def _files(workspace: Workspace, job: Job, cut: float, reference: str, words: Wo
                 name, build, file_name=name, on_click="ignore", key=f"download-{name}", width="stretch",
             )  # fmt: skip
     st.caption(
-        "In the CSV files, text that a spreadsheet would take for a formula begins with an apostrophe. Numbers are untouched."
+        "In the CSV files, text that a spreadsheet would take for a formula begins with an apostrophe. "
+        "Numbers are untouched."
     )
 
 

@@ -12,8 +12,8 @@ from sidebar import words_of
 from states import needs_data
 from words import Words
 
-from irtvi.inference.engines import ENGINES
 from irtvi import plots
+from irtvi.inference.engines import ENGINES
 
 WEAKLY, NONE = "weak (recommended)", "none: maximum likelihood"
 _STATES = {
@@ -125,9 +125,13 @@ def _job(workspace: Workspace, job: Job, words: Words) -> None:
     name.markdown(f"**{job.request.label}**")
     state.markdown(_STATES[job.state])
     if job.alive:
-        if action.button("Cancel", key=f"cancel-{job.id}", disabled=job.state == "stopping", width="stretch"):
-            job.cancel()
-            st.rerun()
+        action.button(
+            "Cancel",
+            key=f"cancel-{job.id}",
+            disabled=job.state == "stopping",
+            width="stretch",
+            on_click=job.cancel,
+        )
         _live(job, words)
         return
     if action.button("Remove", key=f"remove-{job.id}", width="stretch"):
@@ -172,12 +176,16 @@ def _verdict(job: Job, words: Words) -> None:
     if result.converged:
         st.success("It went well: the search arrived." if words.plain else result.reason)
     else:
-        text = "It was stopped early; the numbers are the best so far." if job.state == "stopped" else "The search did not arrive; treat the numbers with care."  # noqa: E501
+        text = (
+            "It was stopped early; the numbers are the best so far."
+            if job.state == "stopped"
+            else "The search did not arrive; treat the numbers with care."
+        )
         st.warning(text if words.plain else f"{text} {result.reason}")
     if not words.plain:
         st.caption(
-            f"Log marginal {result.log_marginal:,.3f} · {result.n_parameters} free parameters · {result.engine} engine · "
-            f"{job.elapsed:.1f} s"
+            f"Log marginal {result.log_marginal:,.3f} · {result.n_parameters} free parameters · {result.engine} engine "
+            f"· {job.elapsed:.1f} s"
         )
 
 

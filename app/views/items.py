@@ -46,11 +46,13 @@ def page() -> None:
 def _table(job: Job, flags: pd.Series, words: Words) -> str | None:
     assert job.result is not None
     table = job.result.items
-    shown = table[[name for name in table.columns if words.shows(name) and name != "status"]].copy()
+    shown: pd.DataFrame = table.reindex(
+        columns=[name for name in table.columns if words.shows(name) and name != "status"]
+    )
     if words.plain:
         known = [c for c in ("b", "a", "c", "u", "mean", "item_rest", "n_answered") if c in shown.columns]
         rest = [c for c in shown.columns if c not in known and c.startswith("b") and not c.endswith("_sd")]
-        shown = shown[known + rest] if known else shown
+        shown = shown.reindex(columns=known + rest) if known else shown
     shown["why"] = flags.reindex(table.index).fillna("").map(words.sentence)
     shown.index = shown.index.astype(str)
     shown.index.name = words["item"].capitalize()
@@ -61,7 +63,7 @@ def _table(job: Job, flags: pd.Series, words: Words) -> str | None:
         selection_mode="single-row",
         width="stretch",
         height=min(480, 38 + 35 * max(2, len(shown))),
-        column_config={name: _column(name, shown[name], words) for name in shown.columns},
+        column_config={name: _column(name, pd.Series(shown[name]), words) for name in shown.columns},
     )
     rows = event.selection.rows
     return str(shown.index[rows[0]]) if rows else None

@@ -18,8 +18,8 @@ def page() -> None:
     words = words_of(current())
     st.title("Learn")
     st.markdown(
-        f"A {words['person']} answers a {words['item']} rightly with a chance that grows with {words['ability']}. Move the "
-        "sliders and see how."
+        f"A {words['person']} answers a {words['item']} rightly with a chance that grows with {words['ability']}. "
+        "Move the sliders and see how."
     )
     left, right = st.columns([1, 2], gap="large")
     with left:
@@ -36,8 +36,8 @@ def page() -> None:
         show(formula, tables, words=words, key="learn-information", what="information")
         if words.plain:
             st.caption(
-                "The lower figure shows where the question measures: it says most about students whose ability is near its "
-                "difficulty."
+                "The lower figure shows where the question measures: it says most about students whose ability is near "
+                "its difficulty."
             )
         else:
             st.latex(r"P = c + (u - c)\,\frac{1}{1 + e^{-a(\theta - b)}}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 from figures import show_below
@@ -36,9 +37,9 @@ def page() -> None:
 
 def _cards(result: Result, words: Words) -> None:
     items, persons = result.items, result.abilities
-    answered = int((persons["n_answered"] > 0).sum())
+    answered = int(np.count_nonzero(persons["n_answered"] > 0))
     odd_items, odd_persons = item_flags(result), person_flags(result)
-    reliability = float(result.reliability["empirical"])
+    reliability = float(result.reliability.to_dict()["empirical"])
     cards = st.columns(5)
     with cards[0].container(border=True):
         st.metric(words["Persons"], f"{len(persons):,}")

@@ -8,9 +8,7 @@ import plotly.graph_objects as go
 from irtvi.plots.theme import ABILITY, look, styled
 
 
-def formula(
-    tables: Mapping[str, pd.DataFrame], *, what: str = "probability", dark: bool = False
-) -> go.Figure:
+def formula(tables: Mapping[str, pd.DataFrame], *, what: str = "probability", dark: bool = False) -> go.Figure:
     """Curves of made-up items, from the tables of :func:`irtvi.results.formula.formula_table`.
 
     Parameters

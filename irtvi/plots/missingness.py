@@ -44,9 +44,7 @@ def missingness(responses: Responses, *, dark: bool = False) -> go.Figure:
         )
     )  # fmt: skip
     if n_items <= MOST_LABELS:
-        figure.update_xaxes(
-            tickvals=list(range(n_items)), ticktext=[str(item)[:14] for item in responses.item_ids]
-        )
+        figure.update_xaxes(tickvals=list(range(n_items)), ticktext=[str(item)[:14] for item in responses.item_ids])
     figure.update_xaxes(title_text="Items")
     figure.update_yaxes(title_text="Persons", autorange="reversed")
     missing = 1 - responses.n_responses / max(1, n_persons * n_items)

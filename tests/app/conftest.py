@@ -9,7 +9,7 @@ APP = Path(__file__).resolve().parents[2] / "app"
 sys.path.insert(0, str(APP))
 
 pytest.importorskip("streamlit")
-from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1 import AppTest  # noqa: E402
 
 PAGES = ("data", "fit", "overview", "abilities", "items", "compare", "export", "learn")
 AUDIENCES = ("Teacher", "Psychometrician", "Benchmark")

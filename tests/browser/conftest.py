@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("streamlit")
 playwright = pytest.importorskip("playwright.sync_api")
 
-from .server import ARGUMENTS, CHROMIUM, Visitor, serving
+from .server import ARGUMENTS, CHROMIUM, Visitor, serving  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +21,7 @@ def chromium():
     if not os.path.exists(CHROMIUM):
         pytest.skip(f"no Chromium at {CHROMIUM} (set CHROMIUM)")
     with playwright.sync_playwright() as tool:
-        browser = tool.chromium.launch(
-            executable_path=CHROMIUM, headless=True, chromium_sandbox=False, args=ARGUMENTS
-        )
+        browser = tool.chromium.launch(executable_path=CHROMIUM, headless=True, chromium_sandbox=False, args=ARGUMENTS)
         yield browser
         browser.close()
 

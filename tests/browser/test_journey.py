@@ -12,7 +12,7 @@ import pytest
 
 import irtvi
 
-from .server import ROOT, environment
+from .server import environment
 
 pytestmark = pytest.mark.browser
 
@@ -75,7 +75,8 @@ def test_from_upload_to_export(visit, semicolons, tmp_path):
     assert json.loads((tmp_path / "manifest.json").read_text())["data"]["persons"] == 300
     _script_gives_the_same(tmp_path, semicolons, scores)
     again = irtvi.load(tmp_path / "model.irtvi").score(semicolons)
-    np.testing.assert_allclose(again["theta"], scores["theta"], rtol=0, atol=1e-9)
+    # The fit's last pass and a pass of its own sum the same nodes in float32, in another order.
+    np.testing.assert_allclose(again["theta"], scores["theta"], rtol=0, atol=32 * np.finfo(np.float32).eps)
 
 
 def _script_gives_the_same(folder, data, scores):
@@ -102,9 +103,17 @@ def test_cancel_within_a_second_reload_and_two_sessions(visit, large):
     one, two = visit(), visit()
     one.open()
     one.upload(large)
-    one.click("Analyse now")
-    cancel = one.page.locator("[data-testid=stMain]").get_by_role("button", name="Cancel")
-    cancel.wait_for()
+    one.go("Analyse")
+    models = one.page.locator("[data-testid=stMultiSelect] input")
+    models.type("Free curves")
+    models.press("Enter")
+    models.press("Escape")
+    one.settle()
+    one.click("Analyse")
+    # The automatic fit before it is soon done; the slow one is left.
+    one.page.get_by_text("▶ running").wait_for()
+    one.page.get_by_text("✔ done").wait_for(timeout=FITTING)
+    one.page.get_by_text("▶ running").wait_for()
     token = one.page.url.split("session=")[1]
     one.page.reload()
     one.settle()
@@ -117,8 +126,10 @@ def test_cancel_within_a_second_reload_and_two_sessions(visit, large):
     cancel.click()
     started = time.monotonic()
     one.page.get_by_text("■").first.wait_for()
-    assert time.monotonic() - started < 1.5  # one second, and half a second between two looks at the queue
+    waited = time.monotonic() - started
+    assert waited < 1.5  # one second, and half a second between two looks at the queue
     one.page.get_by_role("button", name="Remove").wait_for(timeout=FITTING)
+    one.page.get_by_text("stopped early").first.wait_for()
     assert one.page.locator("[data-testid=stException]").count() == 0
 
 
