@@ -26,8 +26,11 @@ def page() -> None:
     with st.expander("The first rows of the scores", expanded=True):
         table = scores_of(workspace, job, cut, reference).head(10)
         table.index = table.index.astype(str)
+        if words.plain:
+            table = table.rename(columns=words.column)
         st.dataframe(table, width="stretch")
-        st.caption(_legend(words))
+        if not words.plain:
+            st.caption(_legend(words))
     with st.expander("The script"):
         st.code(script(workspace.source, workspace.choices, job, cut, reference), language="python")
 

@@ -1,4 +1,3 @@
-
 import pytest
 
 from .conftest import AUDIENCES, PAGES, with_fits
@@ -27,3 +26,50 @@ def test_page_with_fits(ready, page, audience):
     assert not at.exception
     assert not at.error
     assert at.title
+
+
+def test_teacher_sees_no_jargon(ready):
+    ready.speak("Teacher")
+    for page in PAGES:
+        ready.go(page)
+        said = ready.texts().lower()
+        for word in ("theta", "posterior", "discrimination", "likelihood", "quadrature", "eap", "bayes", "logit"):
+            assert word not in said, (page, word)
+
+
+def test_numbers_are_the_same_for_every_audience(ready):
+    shown = []
+    for audience in AUDIENCES:
+        ready.speak(audience)
+        at = ready.go("abilities")
+        shown.append([metric.value for metric in at.metric])
+    assert shown[0] == shown[1] == shown[2]
+
+
+def test_select_box_follows_the_registry(dashboard, monkeypatch):
+    from irtvi.models.items import ITEM_MODELS, dichotomous
+
+    class Brandnew(dichotomous.TwoPL):
+        name = "brandnew"
+        label = "Brand new"
+
+    monkeypatch.setitem(ITEM_MODELS, "brandnew", Brandnew)
+    dashboard.click("sample-lsat6")
+    at = dashboard.go("fit")
+    assert Brandnew.label in at.multiselect(key="kept-models").options
+
+
+def test_failed_fit_says_what_to_do(dashboard, monkeypatch):
+    import irtvi
+
+    def broken(*_, **__):
+        raise RuntimeError("secret detail")
+
+    dashboard.click("sample-lsat6")
+    monkeypatch.setattr(irtvi, "fit", broken)
+    dashboard.click("fit-now")
+    dashboard.wait()
+    at = dashboard.go("fit")
+    assert not at.exception
+    assert "Try another model" in at.error[0].value
+    assert "secret" not in at.error[0].value
