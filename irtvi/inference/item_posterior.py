@@ -163,7 +163,7 @@ class PersonNodes:
 
 
 ROUGH = PersonNodes(5, 1.3)
-FINE = PersonNodes(9, 1.0)
+FINE = PersonNodes(11, 0.8)
 GRAIN = 6
 """The table is this many times finer than the narrowest person's spacing, so that nodes can be rounded to it."""
 MOST_TABLE_NODES = 4000
