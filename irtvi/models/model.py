@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from irtvi.models.hierarchy import JointNormal
 from irtvi.models.items.item_model import Facts, ItemModel, Parameters
@@ -25,19 +26,24 @@ class Component:
         Positions of the items in the data.
     facts : Facts
     slots : Slots
+    width : int
+        Categories that its tables have at least; a part is as wide as the whole.
     """
 
     item_model: ItemModel
     items: Int[Tensor, " members"]
     facts: Facts
     slots: Slots
+    width: int = 0
 
     def log_probs(
         self, theta: Float[Tensor, "nodes dims"], values: Float[Tensor, "members slots"]
     ) -> Float[Tensor, "nodes members categories"]:
         """Table of log-probabilities at abilities, from unconstrained slot values."""
         params = self.slots.unpack(values)
-        return self.item_model.log_probs(theta[:, None, :], params, self.facts)
+        log_probs = self.item_model.log_probs(theta[:, None, :], params, self.facts)
+        absent = self.width - log_probs.shape[-1]
+        return pad(log_probs, (0, absent), value=-torch.inf) if absent > 0 else log_probs
 
     def joint_prior(self, hyper: Mapping[str, float], free: Float[Tensor, " n_free"]) -> JointNormal:
         """Prior that the hierarchy of the item model has at some hyperparameters."""
@@ -60,11 +66,12 @@ class Component:
             exists=self.slots.exists[members],
         )
         facts = Facts(*(fact[members] if fact.ndim else fact for fact in self.facts))
-        return Component(self.item_model, self.items[members], facts, slots)
+        width = max(self.width, int(self.facts.n_categories.max()))
+        return Component(self.item_model, self.items[members], facts, slots, width)
 
     def to(self, device: torch.device) -> "Component":
         facts = Facts(*(fact.to(device) for fact in self.facts))
-        return Component(self.item_model, self.items.to(device), facts, self.slots.to(device))
+        return replace(self, items=self.items.to(device), facts=facts, slots=self.slots.to(device))
 
 
 @dataclass(frozen=True)

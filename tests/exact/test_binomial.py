@@ -8,6 +8,7 @@ import pytest
 
 import irtvi
 from irtvi.errors import SpecificationError
+from irtvi.inference import table
 
 TRIES = {"q1": 1, "q2": 3, "q3": 4, "q4": 2}
 
@@ -40,9 +41,7 @@ def test_counts_are_2pl_items_with_equal_parameters(tries, counts):
         pd.DataFrame(single), "2pl", priors=None, equal={"a": groups, "d": groups}, engine="quadrature"
     )
     as_counts = irtvi.fit(counts, "binomial", priors=None, engine="quadrature")
-    orders = sum(
-        math.log(math.comb(TRIES[item], int(count))) for item in TRIES for count in counts[item].dropna()
-    )
+    orders = sum(math.log(math.comb(TRIES[item], int(count))) for item in TRIES for count in counts[item].dropna())
     assert as_counts.n_parameters == as_tries.n_parameters == 8
     assert as_counts.log_marginal == pytest.approx(as_tries.log_marginal + orders, abs=1e-5)
     first = [group[0] for group in groups]
@@ -74,3 +73,14 @@ def test_declared_tries_that_nobody_reached(counts):
 def test_counts_that_do_not_start_at_zero_are_an_error(counts):
     with pytest.raises(SpecificationError, match=r"'q2' run from 1 to 4"):
         irtvi.fit(counts.assign(q2=counts["q2"] + 1), "binomial")
+
+
+def test_items_with_few_and_with_many_tries_go_through_tables_in_parts(monkeypatch):
+    """A part whose items have few tries is as wide as the whole."""
+    rng = np.random.default_rng(4)
+    p = 1 / (1 + np.exp(-rng.normal(size=(200, 1))))
+    many = pd.DataFrame(rng.binomial([1] * 20 + [6] * 20, p), columns=[f"q{j:02d}" for j in range(40)])
+    whole = irtvi.fit(many, "binomial", engine="quadrature")
+    monkeypatch.setattr(table, "PART_NUMBERS", 1)
+    in_parts = irtvi.fit(many, "binomial", engine="quadrature")
+    assert in_parts.log_marginal == pytest.approx(whole.log_marginal, abs=1e-6)
