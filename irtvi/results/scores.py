@@ -14,6 +14,7 @@ from irtvi.inference.expectation import PersonSums
 from irtvi.inference.posterior import Posterior
 from irtvi.responses.responses import Responses
 from irtvi.results.estimates import jeffreys, map_, ml, wle
+from irtvi.results.person_posterior import known_grid
 from irtvi.results.scoring import Scores
 from irtvi.results.sum_scores import eap_sum
 from irtvi.results.uncertainty import sd_items
@@ -27,7 +28,8 @@ def ability_table(
     posterior: Posterior, data: Data, responses: Responses, sums: PersonSums, trusted: Tensor, level: float
 ) -> pd.DataFrame:
     """EAP table of persons whose posterior moments are known, and whether each can be trusted."""
-    extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups)
+    grid = known_grid(posterior.model, posterior.free, sums.mean, sums.sd)
+    extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups, grid)
     status = np.where(responses.answered() > 0, "", NO_ANSWER)
     return _table(responses, sums.mean, sums.sd, extra, trusted, status, level)
 

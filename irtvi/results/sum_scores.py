@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from irtvi.errors import SpecificationError
+from irtvi.inference.answers import answers_of
 from irtvi.inference.nodes import TAIL, Grid
 from irtvi.inference.placing import population_range
 from irtvi.inference.table import log_prob_table, steepest_slope
@@ -25,10 +26,10 @@ LONGEST = 200_000
 """Most sums on the lattice of the values."""
 PATTERNS = 64
 """Sets of answered items that go through the recursion together."""
-CHUNK_NUMBERS = 50_000
+ALIKE = 1.3
+"""And how much longer than the shortest the longest of them may be."""
+CHUNK_NUMBERS = 1500
 """Most sets times sums that go through it together."""
-CELLS = 50_000_000
-"""Cells of a block of persons within which equal sets of items are looked for."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,9 @@ def sum_score_table(
     """
     answered = ~model.excluded if answered is None else answered & ~model.excluded
     lattice = _lattice(model, values)
-    nodes = _Nodes(model, free, answered[None])
+    rough = _Rough(model, free)
+    information = rough.information[:, model.columns.offset][:, answered].sum(1)
+    nodes = _nodes(model, free, rough, float(rough.spacing(information.max())))
     score, theta, sd, probability = nodes.moments(lattice, answered[None], group)
     reached = probability[0] > 0
     return SumScoreTable(score[0, reached], theta[0, reached], sd[0, reached], probability[0, reached])
@@ -115,63 +118,138 @@ def eap_sum(
     device = free.device
     theta = torch.full((cells.n_persons,), torch.nan, dtype=torch.float64, device=device)
     sd = torch.full_like(theta, torch.nan)
-    persons, items, codes = cells.pairs()
-    counted = ~model.excluded[items]
-    persons, items, codes = persons[counted], items[counted], codes[counted]
-    reached = torch.zeros(cells.n_persons, dtype=torch.long, device=device)
-    reached.index_add_(0, persons, lattice.steps[items, codes])
-    for group, who, answered, pattern in _patterns(cells, model, groups):
-        longest = int((lattice.steps.amax(1) * answered).sum(1).max()) + 1
-        order = torch.argsort(pattern)
-        who, pattern = who[order], pattern[order]
-        starts = torch.searchsorted(pattern, torch.arange(len(answered) + 1, device=device))
-        size = max(1, min(PATTERNS, CHUNK_NUMBERS // longest))
-        for part in torch.arange(len(answered), device=device).split(size):
-            _, mean, spread, _ = _Nodes(model, free, answered[part]).moments(lattice, answered[part], group)
-            rows = slice(int(starts[part[0]]), int(starts[part[-1] + 1]))
-            mine, row = who[rows], pattern[rows] - part[0]
-            theta[mine], sd[mine] = mean[row, reached[mine]], spread[row, reached[mine]]
+    people = _people(model, cells, lattice)
+    spacing = _spacings(model, free, cells)
+    finest = float(spacing.min()) if cells.n_persons else 1.0
+    nodes = _nodes(model, free, _Rough(model, free), finest)
+    for group in groups.unique().tolist():
+        who = torch.nonzero(groups == group)[:, 0]
+        who = who[torch.argsort(people.same[who], stable=True)]
+        first = torch.ones(len(who), dtype=torch.bool, device=device)
+        first[1:] = people.same[who][1:] != people.same[who][:-1]
+        starts = torch.cat([torch.nonzero(first)[:, 0], torch.tensor([len(who)], device=device)])
+        by_length = torch.argsort(people.longest[who[starts[:-1]]])
+        for sets in _chunks(by_length, people.longest[who[starts[:-1]]]):
+            examples = who[starts[sets]]
+            answered = (cells.take(examples).to_dense().codes >= 0) & ~model.excluded
+            stride = max(1, int(float(spacing[examples].min()) / finest))
+            _, mean, spread, _ = nodes.every(stride).moments(lattice, answered, group)
+            counts = starts[sets + 1] - starts[sets]
+            row = torch.repeat_interleave(torch.arange(len(sets), device=device), counts)
+            before = torch.cumsum(counts, 0) - counts
+            mine = who[starts[sets][row] + torch.arange(len(row), device=device) - before[row]]
+            theta[mine], sd[mine] = mean[row, people.reached[mine]], spread[row, people.reached[mine]]
     status = np.full(cells.n_persons, "", dtype=object)
-    empty = torch.bincount(persons, minlength=cells.n_persons) == 0
-    status[empty.cpu().numpy()] = NO_ANSWER
+    status[people.empty.cpu().numpy()] = NO_ANSWER
     return Scores(theta, sd, status)
 
 
-def _patterns(cells: Cells, model: Model, groups: Tensor) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
-    """Group, persons, the distinct sets of answered items by size, and which set is each person's."""
-    for group in groups.unique().tolist():
-        for who in torch.nonzero(groups == group)[:, 0].split(max(1, CELLS // cells.n_items)):
-            answered = (cells.take(who).to_dense().codes >= 0) & ~model.excluded
-            sets, pattern = torch.unique(answered, dim=0, return_inverse=True)
-            order = torch.argsort(sets.sum(1))
-            yield group, who, sets[order], torch.argsort(order)[pattern]
+@dataclass(frozen=True)
+class _People:
+    """What the recursion needs to know of each person.
+
+    Attributes
+    ----------
+    reached, longest : Int[Tensor, " persons"]
+        Steps on the lattice that were made, and that could have been made.
+    same : Int[Tensor, " persons"]
+        Equal for persons who answered the same items.
+    empty : Bool[Tensor, " persons"]
+    """
+
+    reached: Int[Tensor, " persons"]
+    longest: Int[Tensor, " persons"]
+    same: Int[Tensor, " persons"]
+    empty: Bool[Tensor, " persons"]
 
 
-class _Nodes:
-    """Probabilities of all answers at the nodes of a grid that suits any sum over some sets of items."""
+def _people(model: Model, cells: Cells, lattice: _Lattice) -> _People:
+    persons, items, codes = cells.pairs()
+    counted = ~model.excluded[items]
+    persons, items, codes = persons[counted], items[counted], codes[counted]
+    # Sums of random 64-bit numbers: two sets of items have the same one about never.
+    numbers = torch.randint(-(2**62), 2**62, (model.n_items,), generator=torch.Generator().manual_seed(0))
+    numbers = numbers.to(items.device)
 
-    def __init__(self, model: Model, free: Tensor, answered: Bool[Tensor, "patterns items"]) -> None:
-        self.model = model
-        low, high = population_range(model, free)
-        rough = torch.linspace(low, high, 201, dtype=torch.float64, device=free.device)[:, None]
-        tables = information_tables(model, rough, free)
+    def total(values: Tensor) -> Int[Tensor, " persons"]:
+        zero = torch.zeros(cells.n_persons, dtype=torch.long, device=values.device)
+        return zero.index_add_(0, persons, values)
+
+    return _People(
+        total(lattice.steps[items, codes]),
+        total(lattice.steps.amax(1)[items]),
+        total(numbers[items]),
+        total(torch.ones_like(items)) == 0,
+    )
+
+
+def _chunks(order: Int[Tensor, " sets"], longest: Int[Tensor, " sets"]) -> Iterator[Int[Tensor, " chunk"]]:
+    """Sets of similar size together, fewer of them where sums are many."""
+    start = 0
+    sizes = longest[order].tolist()
+    for end in range(1, len(sizes) + 1):
+        full = end == len(sizes) or (
+            end - start >= PATTERNS
+            or sizes[end] > ALIKE * (sizes[start] + 8)
+            or (end - start + 1) * (sizes[end] + 1) > CHUNK_NUMBERS
+        )
+        if full:
+            yield order[start:end]
+            start = end
+
+
+class _Rough:
+    """Information of all answers on a coarse grid, which says how fine a grid must be."""
+
+    def __init__(self, model: Model, free: Tensor) -> None:
+        self.low, self.high = population_range(model, free)
+        theta = torch.linspace(self.low, self.high, 201, dtype=torch.float64, device=free.device)[:, None]
+        tables = information_tables(model, theta, free)
         assert tables.information is not None
-        information = tables.information[:, model.columns.offset] @ answered.double().T
-        unit = (high - low) / (2 * TAIL)
-        width = float((information + unit**-2).max()) ** -0.5
-        spacing = min(SHARE * width, 1.0 / max(steepest_slope(model, rough, free), 1e-6))
-        theta = Grid.covering(low, high, spacing).theta(free.device)
-        self.theta = theta[:, 0]
-        self.probabilities = log_prob_table(model, theta, free).exp()
-        log_density = model.population_log_prob(theta, model.population_slots.free_values(free))
-        self.density = torch.softmax(log_density, 0)
+        self.information = tables.information
+        self.steepest = max(steepest_slope(model, theta, free), 1e-6)
+        self.unit = (self.high - self.low) / (2 * TAIL)
+
+    def spacing(self, information: Tensor) -> Tensor:
+        """Largest spacing that suits somebody with this much information at most."""
+        return (SHARE * (information + self.unit**-2).rsqrt()).clamp(max=1.0 / self.steepest)
+
+
+def _spacings(model: Model, free: Tensor, cells: Cells) -> Float[Tensor, " persons"]:
+    rough = _Rough(model, free)
+    out = torch.empty(cells.n_persons, dtype=torch.float64, device=free.device)
+    answers = answers_of(model, cells)
+    table = answers.table(rough.information)
+    for persons in torch.arange(cells.n_persons, device=free.device).split(2048):
+        out[persons] = rough.spacing(answers.block(persons).forward(*table).amax(0))
+    return out
+
+
+def _nodes(model: Model, free: Tensor, rough: _Rough, spacing: float) -> "_Nodes":
+    theta = Grid.covering(rough.low, rough.high, spacing).theta(free.device)
+    log_density = model.population_log_prob(theta, model.population_slots.free_values(free))
+    return _Nodes(model, theta[:, 0], log_prob_table(model, theta, free).exp(), log_density)
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """Probabilities of all answers at the nodes of a grid, and the log densities of the populations."""
+
+    model: Model
+    theta: Float[Tensor, " nodes"]
+    probabilities: Float[Tensor, "nodes columns"]
+    log_density: Float[Tensor, "nodes groups"]
+
+    def every(self, stride: int) -> "_Nodes":
+        """A coarser grid."""
+        return _Nodes(self.model, self.theta[::stride], self.probabilities[::stride], self.log_density[::stride])
 
     def moments(
         self, lattice: _Lattice, answered: Bool[Tensor, "patterns items"], group: int
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Score, mean, sd and probability of every sum on the lattice, ``[patterns, sums]``."""
         distribution = self.distribution(lattice, answered)
-        density = self.density[:, group]
+        density = torch.softmax(self.log_density[:, group], 0)
         powers = torch.stack([density, density * self.theta, density * self.theta.square()])
         probability, first, second = torch.einsum("mk,kps->mps", powers, distribution)
         mean = first / probability
@@ -200,9 +278,9 @@ class _Nodes:
         for t in range(int(answered.sum(1).max())):
             item = items_in_turn[:, t]
             uses = answered.gather(1, item[:, None])[:, 0]
-            before = current[:, :, :reached]
             reached = min(reached + int(top.gather(1, item[:, None]).max()), n_sums)
-            after = torch.zeros(len(self.theta), len(answered), reached, dtype=torch.float64, device=device)
+            before = current[:, :, :reached]
+            after: Tensor | None = None
             for code in range(int(self.model.n_categories[item].max())):
                 has = uses & (self.model.n_categories[item] > code)
                 column = torch.where(has, self.model.columns.offset[item] + code, zero)
@@ -211,8 +289,12 @@ class _Nodes:
                 share = probabilities[:, column]
                 for by in shift.unique().tolist():
                     part = torch.where(shift == by, share, 0.0)[:, :, None]
-                    length = min(before.shape[2], reached - by)
-                    after[:, :, by : by + length].addcmul_(part, before[:, :, :length])
+                    moved = part * before[:, :, : reached - by]
+                    if after is None:
+                        after = moved if by == 0 else torch.nn.functional.pad(moved, (by, 0))
+                    else:
+                        after[:, :, by:] += moved
+            assert after is not None
             current[:, :, :reached] = after
         return current
 

@@ -8,6 +8,7 @@ import irtvi
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.item_posterior import BlockCurvature, FullCurvature
 from irtvi.models.specification import Specification, build
+from irtvi.results.person_posterior import known_grid
 from irtvi.results.scoring import eap
 from irtvi.results.uncertainty import sd_items
 
@@ -76,6 +77,16 @@ def test_blocks_equal_the_full_matrix_that_has_only_them(simulated, generator):
         rtol=1e-5,
         atol=1e-8,
     )
+
+
+def test_known_moments_save_the_pass(simulated, generator):
+    case = simulated(300, 12, missing=0.3, seed=6)
+    curvature, _ = some_curvature(case.model.n_free, generator)
+    args = case.model, case.free, curvature, case.data.cells, case.data.groups
+    sums = eap(case.model, case.free, case.data.cells, case.data.groups)
+    grid = known_grid(case.model, case.free, sums.mean, sums.sd)
+    assert grid.spacing <= 0.8 * sums.sd.min()
+    torch.testing.assert_close(sd_items(*args, grid), sd_items(*args), rtol=1e-5, atol=1e-8)
 
 
 def test_nothing_to_add_and_nothing_known(simulated):
