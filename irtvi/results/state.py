@@ -18,6 +18,7 @@ from irtvi.models.model import Component, Model
 from irtvi.models.parameters import LogPrior, Slots
 from irtvi.models.populations import POPULATIONS
 from irtvi.models.transforms import TRANSFORMS
+from irtvi.responses.cells import DenseCells, SparseCells
 from irtvi.responses.coding import Coding
 from irtvi.responses.responses import Responses
 from irtvi.results.storage import read_state, write_state
@@ -47,8 +48,7 @@ def save(result: "Result", path: Path, include_responses: bool) -> Path:
         "stored": result.stored(),
     }
     if include_responses:
-        responses = result.responses_of(None)
-        state["responses"] = _frame_of(responses)
+        state["responses"] = _responses_state(result.responses_of(None))
     return write_state(path, state)
 
 
@@ -75,7 +75,7 @@ def load(path: str | Path, models: Models | None = None) -> "Result":
         raise DamagedFileError(f"{str(path)!r} holds no fitted model.")
     coding = Coding.from_state(state["coding"])
     posterior, item_models = _posterior_of(state["posterior"], models or {})
-    responses = coding.encode(state["responses"]) if "responses" in state else None
+    responses = _responses_of(state["responses"], coding) if "responses" in state else None
     return Result(
         model_name=state["model_name"],
         engine=state["engine"],
@@ -94,16 +94,36 @@ def load(path: str | Path, models: Models | None = None) -> "Result":
     )
 
 
-def _frame_of(responses: Responses) -> pd.DataFrame:
-    """Long table of raw answers under the user's own labels."""
-    persons, items, codes = (x.numpy() for x in responses.raw().pairs())
-    labels = [coding.categories for coding in responses.codings]
-    return pd.DataFrame(
-        {
-            "id": responses.person_ids[persons],
-            "item": responses.item_ids[items],
-            "resp": np.array([labels[j][k] for j, k in zip(items, codes, strict=True)], dtype=object),
-        }
+def _responses_state(responses: Responses) -> dict[str, Any]:
+    cells = responses.raw()
+    tensors: dict[str, Any] = (
+        {"codes": cells.codes}
+        if isinstance(cells, DenseCells)
+        else {name: getattr(cells.to_sparse(), name) for name in ("offsets", "items", "codes")}
+    )
+    return {
+        "cells": tensors,
+        "covariates": responses.covariates,
+        "persons": pd.DataFrame(index=responses.person_ids),
+        "weights": responses.weights,
+        "survey_weights": responses.survey_weights,
+        "layout": responses.layout,
+        "notes": list(responses.notes),
+    }
+
+
+def _responses_of(state: dict[str, Any], coding: Coding) -> Responses:
+    tensors = {name: _tensor(value) for name, value in state["cells"].items()}
+    cells = SparseCells(**tensors, n_items=len(coding.item_ids)) if "offsets" in tensors else DenseCells(**tensors)
+    return Responses(
+        person_ids=state["persons"].index,
+        cells=cells,
+        coding=coding,
+        covariates=state["covariates"],
+        weights=state["weights"],
+        survey_weights=state["survey_weights"],
+        layout=state["layout"],
+        notes=tuple(state["notes"]),
     )
 
 
