@@ -28,6 +28,8 @@ PATTERNS = 64
 """Sets of answered items that go through the recursion together."""
 ALIKE = 1.3
 """And how much longer than the shortest the longest of them may be."""
+MIXER = 0x9E3779B97F4A7C1 * 2 + 1
+"""Odd, so that multiplying a 64-bit number by it loses nothing."""
 CHUNK_NUMBERS = 1500
 """Most sets times sums that go through it together."""
 
@@ -164,22 +166,21 @@ class _People:
 
 
 def _people(model: Model, cells: Cells, lattice: _Lattice) -> _People:
-    persons, items, codes = cells.pairs()
-    counted = ~model.excluded[items]
-    persons, items, codes = persons[counted], items[counted], codes[counted]
-    # Sums of random 64-bit numbers: two sets of items have the same one about never.
-    numbers = torch.randint(-(2**62), 2**62, (model.n_items,), generator=torch.Generator().manual_seed(0))
-    numbers = numbers.to(items.device)
+    shape = lattice.steps.shape
+    device = lattice.steps.device
 
     def total(values: Tensor) -> Int[Tensor, " persons"]:
-        zero = torch.zeros(cells.n_persons, dtype=torch.long, device=values.device)
-        return zero.index_add_(0, persons, values)
+        counted = torch.where(model.excluded[:, None], 0, values.expand(shape))
+        return cells.sum_of(counted.double()).long()
 
+    # Two sums of random numbers that float64 holds exactly: different sets of items have the same about never.
+    generator = torch.Generator().manual_seed(0)
+    numbers = torch.randint(2**37, (2, model.n_items, 1), generator=generator).to(device)
     return _People(
-        total(lattice.steps[items, codes]),
-        total(lattice.steps.amax(1)[items]),
-        total(numbers[items]),
-        total(torch.ones_like(items)) == 0,
+        total(lattice.steps),
+        total(lattice.steps.amax(1, keepdim=True)),
+        total(numbers[0]) * MIXER + total(numbers[1]),
+        total(torch.ones(1, 1, dtype=torch.long, device=device)) == 0,
     )
 
 
