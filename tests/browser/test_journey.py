@@ -124,8 +124,7 @@ def test_cancel_reload_and_two_sessions(visit, large):
     cancel = one.page.locator("[data-testid=stMain]").get_by_role("button", name="Cancel")
     cancel.click()
     one.page.get_by_text("■").first.wait_for()
-    one.page.get_by_role("button", name="Remove").wait_for(timeout=FITTING)
-    one.page.get_by_text("stopped early").first.wait_for()
+    one.page.get_by_text("stopped early").first.wait_for(timeout=FITTING)
     assert one.page.locator("[data-testid=stException]").count() == 0
 
 
