@@ -30,8 +30,8 @@ SAMPLE_PAYS = 4
 """A sample is searched first where there are more than so many times as many persons."""
 HYPER_ROUNDS = 4
 NETWORK_PASSES = 60
-NETWORK_GAIN = 0.05
-"""Nats that a pass must gain for a network to be learned further."""
+NETWORK_GAIN, NETWORK_SHARE = 0.05, 1e-6
+"""Nats that a pass must gain for a network to be learned further, at least, and as a share of all."""
 ROUND = 15
 """Passes after which parameters that run away or approach a boundary are looked for."""
 SMALL = 300_000
@@ -205,7 +205,7 @@ def _learn_networks(state: _State, problem: MarginalPosterior, phase: str, progr
         progress.tell(f"network, {phase}", objective, torch.nan)
         if progress.cancelled():
             raise KeyboardInterrupt
-        if objective < reached + NETWORK_GAIN:
+        if objective < reached + max(NETWORK_GAIN, NETWORK_SHARE * abs(objective)):
             break
         reached = objective
         state.model, state.free = improved(state.model, state.free, expectations)
