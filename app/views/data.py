@@ -82,6 +82,13 @@ def _open(workspace: Workspace, source: Source) -> None:
     st.rerun()
 
 
+def _read_again(workspace: Workspace, choices: Choices) -> None:
+    assert workspace.source is not None
+    with st.spinner("Reading the file"):
+        workspace.choices, workspace.reading = choices, read(workspace.source, choices)
+    st.rerun()
+
+
 def _ready(workspace: Workspace, words: Words) -> None:
     assert workspace.reading is not None
     responses = workspace.reading.responses
@@ -109,9 +116,7 @@ def _offer_to_leave_out(workspace: Workspace, error: Exception, words: Words) ->
         return
     if st.button(f"Leave out the column “{item}”", key="leave-out", type="primary"):
         included = workspace.choices.items or reading.all_items
-        workspace.choices = _changed(workspace.choices, items=tuple(i for i in included if i != item))
-        workspace.reading = None
-        st.rerun()
+        _read_again(workspace, _changed(workspace.choices, items=tuple(i for i in included if i != item)))
 
 
 def _changed(choices: Choices, **changes: object) -> Choices:
@@ -156,8 +161,7 @@ def _how_it_was_read(workspace: Workspace, words: Words) -> None:
             except ValueError as error:
                 st.error(str(error))
                 return
-            workspace.choices, workspace.reading = new, None
-            st.rerun()
+            _read_again(workspace, new)
 
 
 def _file_form(workspace: Workspace, choices: Choices, words: Words) -> Callable[[], Choices]:

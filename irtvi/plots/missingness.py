@@ -8,7 +8,7 @@ from irtvi.responses.responses import Responses
 
 MOST_ROWS = 150
 MOST_COLUMNS = 200
-MOST_LABELS = 40
+MOST_LABELS = 12
 
 
 def missingness(responses: Responses, *, dark: bool = False) -> go.Figure:

@@ -73,3 +73,12 @@ def test_failed_fit_says_what_to_do(dashboard, monkeypatch):
     assert not at.exception
     assert "Try another model" in at.error[0].value
     assert "secret" not in at.error[0].value
+
+
+def test_mended_reading_shows_at_the_side(dashboard):
+    dashboard.click("sample-lsat6")
+    reading = dashboard.workspace.reading
+    dashboard.at.text_input(key=f"whole-key-{reading.key}").set_value("1 1 1 1 1")
+    dashboard.click("read-again")
+    assert all(coding.key == 1 for coding in dashboard.workspace.reading.responses.codings)
+    assert any("5 questions" in caption.value for caption in dashboard.at.sidebar.caption)
