@@ -145,7 +145,8 @@ def _spoken(figure: go.Figure, audience: str) -> go.Figure:
             axis.title.text = say(axis.title.text)
     for annotation in layout.annotations:
         annotation.text = say(annotation.text)
-    for trace in figure.data:
+    traces: list[Any] = list(figure.data)
+    for trace in traces:
         trace.name = say(trace.name)
         if getattr(trace, "hovertemplate", None):
             trace.hovertemplate = say(trace.hovertemplate)

@@ -19,7 +19,9 @@ class AnswerBlock(ABC):
     """Answers of some persons."""
 
     @abstractmethod
-    def forward(self, table: Float[Tensor, "nodes used"], base: Float[Tensor, " nodes"]) -> Float[Tensor, "nodes persons"]:
+    def forward(
+        self, table: Float[Tensor, "nodes used"], base: Float[Tensor, " nodes"]
+    ) -> Float[Tensor, "nodes persons"]:
         """Base plus the sum over a person's answers of the table's entries."""
 
     @abstractmethod
@@ -33,7 +35,9 @@ class DenseBlock(AnswerBlock):
     def __init__(self, indicators: Float[Tensor, "persons used"]) -> None:
         self.indicators = indicators
 
-    def forward(self, table: Float[Tensor, "nodes used"], base: Float[Tensor, " nodes"]) -> Float[Tensor, "nodes persons"]:
+    def forward(
+        self, table: Float[Tensor, "nodes used"], base: Float[Tensor, " nodes"]
+    ) -> Float[Tensor, "nodes persons"]:
         return torch.addmm(base[:, None], table, self.indicators.to(table.dtype).T)
 
     def backward(self, weights: Float[Tensor, "nodes persons"]) -> Float[Tensor, "nodes used"]:
@@ -52,16 +56,16 @@ class SparseBlock(AnswerBlock):
         counts = torch.bincount(columns, minlength=n_used)
         self.answer_offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
-    def forward(self, table: Float[Tensor, "nodes used"], base: Float[Tensor, " nodes"]) -> Float[Tensor, "nodes persons"]:
+    def forward(
+        self, table: Float[Tensor, "nodes used"], base: Float[Tensor, " nodes"]
+    ) -> Float[Tensor, "nodes persons"]:
         rows = table.T.contiguous()
         sums = embedding_bag(self.columns, rows, self.offsets, mode="sum", include_last_offset=True)
         return sums.T.contiguous() + base[:, None]
 
     def backward(self, weights: Float[Tensor, "nodes persons"]) -> Float[Tensor, "nodes used"]:
         rows = weights.T.contiguous()
-        sums = embedding_bag(
-            self.persons_by_answer, rows, self.answer_offsets, mode="sum", include_last_offset=True
-        )
+        sums = embedding_bag(self.persons_by_answer, rows, self.answer_offsets, mode="sum", include_last_offset=True)
         return sums.T
 
 
@@ -84,7 +88,9 @@ class Answers(ABC):
         """The answers of some persons."""
 
     @abstractmethod
-    def expand(self, used: Float[Tensor, "nodes used"], mass: Float[Tensor, " nodes"]) -> Float[Tensor, "nodes columns"]:
+    def expand(
+        self, used: Float[Tensor, "nodes used"], mass: Float[Tensor, " nodes"]
+    ) -> Float[Tensor, "nodes columns"]:
         """Expected counts in all columns from those that were accumulated."""
 
 
@@ -111,7 +117,9 @@ class CompleteAnswers(Answers):
             return DenseBlock(codes.float())
         return DenseBlock((codes[:, self.position] == self.code).float())
 
-    def expand(self, used: Float[Tensor, "nodes used"], mass: Float[Tensor, " nodes"]) -> Float[Tensor, "nodes columns"]:
+    def expand(
+        self, used: Float[Tensor, "nodes used"], mass: Float[Tensor, " nodes"]
+    ) -> Float[Tensor, "nodes columns"]:
         counts = used.new_zeros(len(used), self.n_columns)
         counts[:, self.all_first] = mass[:, None]
         counts.index_add_(1, self.first, -used)
@@ -134,7 +142,9 @@ class IncompleteAnswers(Answers):
     def block(self, persons: Int[Tensor, " block"]) -> AnswerBlock:
         return DenseBlock((self.codes[persons][:, self.item] == self.code).float())
 
-    def expand(self, used: Float[Tensor, "nodes used"], mass: Float[Tensor, " nodes"]) -> Float[Tensor, "nodes columns"]:
+    def expand(
+        self, used: Float[Tensor, "nodes used"], mass: Float[Tensor, " nodes"]
+    ) -> Float[Tensor, "nodes columns"]:
         counts = used.new_zeros(len(used), self.n_columns)
         counts[:, self.columns] = used
         return counts
@@ -163,7 +173,9 @@ class SparseAnswers(Answers):
             columns, offsets = columns[keep], kept[offsets]
         return SparseBlock(columns, offsets, self.n_columns)
 
-    def expand(self, used: Float[Tensor, "nodes used"], mass: Float[Tensor, " nodes"]) -> Float[Tensor, "nodes columns"]:
+    def expand(
+        self, used: Float[Tensor, "nodes used"], mass: Float[Tensor, " nodes"]
+    ) -> Float[Tensor, "nodes columns"]:
         return used
 
 

@@ -203,7 +203,14 @@ class _ScoreTable:
 
 
 def _scores(
-    model: Model, cells: Cells, free: Tensor, persons: Tensor, mean: Tensor, sd: Tensor, groups: Tensor, nodes: PersonNodes
+    model: Model,
+    cells: Cells,
+    free: Tensor,
+    persons: Tensor,
+    mean: Tensor,
+    sd: Tensor,
+    groups: Tensor,
+    nodes: PersonNodes,
 ) -> Iterator[tuple[Tensor, Float[Tensor, "some nodes n_free"], Float[Tensor, "some nodes"]]]:
     """For chunks of persons: which, complete-data scores at their nodes, posterior weights of the nodes."""
     half = (nodes.n_nodes - 1) // 2

@@ -54,7 +54,8 @@ def curve_columns(item_model: ItemModel, params: Parameters, facts: Facts) -> di
     levels = bottom + QUARTERS.to(first)[:, None] * (top - bottom)
     theta = _cross(curve, grid, levels.detach(), lambda t: share(t, fixed))
     for _ in range(N_NEWTON):
-        value, rise = jvp(lambda t: share(t, fixed), (theta,), (torch.ones_like(theta),))
+        moved = jvp(lambda t: share(t, fixed), (theta,), (torch.ones_like(theta),))
+        value, rise = moved[0], moved[1]
         theta = theta - (value - levels.detach()) / rise
     # A last Newton step carries the derivative of the implicit function.
     quarter, half, three_quarters = (theta - (share(theta) - levels) / rise).unbind()
