@@ -100,6 +100,48 @@ class BlockCurvature(Curvature):
 
 
 @dataclass(frozen=True)
+class CoupledCurvature(Curvature):
+    """Blocks less a matrix of low rank: items tied together by a common prior (Woodbury's identity).
+
+    Attributes
+    ----------
+    blocks : BlockCurvature
+    spread : Float[Tensor, "n_free rank"]
+        The inverse is that of the blocks plus ``spread spread'``.
+    """
+
+    blocks: BlockCurvature
+    spread: Float[Tensor, "n_free rank"]
+
+    @staticmethod
+    def of(blocks: BlockCurvature, common: Float[Tensor, "n_free rank"]) -> "CoupledCurvature | None":
+        """The blocks less ``common common'``; None if that is not positive definite."""
+        solved = torch.stack([blocks.solve(column) for column in common.T], 1)
+        inner = torch.eye(common.shape[1], dtype=common.dtype, device=common.device) - common.T @ solved
+        factor, failed = torch.linalg.cholesky_ex(inner)
+        if int(failed):
+            return None
+        return CoupledCurvature(blocks, torch.linalg.solve_triangular(factor, solved.T, upper=False).T)
+
+    def solve(self, gradient: Float[Tensor, " n_free"]) -> Float[Tensor, " n_free"]:
+        return self.blocks.solve(gradient) + self.spread @ (self.spread.T @ gradient)
+
+    def covariance_diagonal(self) -> Float[Tensor, " n_free"]:
+        return self.blocks.covariance_diagonal() + self.spread.square().sum(1)
+
+    def coloured(self, noise: Float[Tensor, "draws n_free"]) -> Float[Tensor, "draws n_free"]:
+        return self.within_items().coloured(noise)
+
+    def within_items(self) -> BlockCurvature:
+        """The same covariance within items, none between them."""
+        inverses = []
+        for inverse, index in zip(self.blocks.inverses, self.blocks.indices, strict=True):
+            own = torch.where((index >= 0)[..., None], self.spread[index.clamp(min=0)], 0.0)
+            inverses.append(inverse + own @ own.transpose(1, 2))
+        return BlockCurvature(inverses, self.blocks.indices, self.blocks.n_free)
+
+
+@dataclass(frozen=True)
 class DiagonalCurvature(Curvature):
     """Variances alone, as a mean-field posterior has them."""
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from irtvi.inference.expectation import Pass
 from irtvi.inference.item_posterior import (
     BlockCurvature,
+    CoupledCurvature,
     Curvature,
     FullCurvature,
     full_matrix,
@@ -143,6 +144,7 @@ def curvature_of(
 ) -> Curvature | None:
     """Information and prior, less a share of the missing information; None if that is not positive definite."""
     scale = 1e-9
+    common = model.log_prior.common()
     if uses_blocks(model):
         blocks = member_blocks(model, information, prior_curvature)
         if missing is not None:
@@ -155,9 +157,9 @@ def curvature_of(
             if bool((info > 0).any()):
                 return None
             inverses.append(torch.cholesky_inverse(factor))
-        return BlockCurvature(inverses, [p.index for p in model.parts], model.n_free)
+        curvature = BlockCurvature(inverses, [p.index for p in model.parts], model.n_free)
+        return curvature if common is None else CoupledCurvature.of(curvature, common)
     matrix = full_matrix(model, information, prior_curvature)
-    common = model.log_prior.common()
     if common is not None:
         matrix = matrix - common @ common.T
     diagonal = matrix.diagonal()

@@ -10,7 +10,7 @@ from torch import Tensor
 from irtvi.inference.answers import Answers, answers_of
 from irtvi.inference.engines.engine import Data, Progress
 from irtvi.inference.evidence import learn, mixed_curvature
-from irtvi.inference.item_posterior import FINE, Curvature, uses_blocks
+from irtvi.inference.item_posterior import FINE, CoupledCurvature, Curvature, uses_blocks
 from irtvi.inference.marginal import MarginalPosterior
 from irtvi.inference.maximise import Evaluation, Maximum, Missing, curvature_of, maximise
 from irtvi.inference.networks import has_networks, improved, opened, weights_log_prior
@@ -330,6 +330,8 @@ def _finish(
                 curvature = mixed_curvature(model, free, information, missing)
             else:
                 curvature = curvature_of(model, information, -second, missing)
+                if isinstance(curvature, CoupledCurvature):
+                    curvature = curvature.within_items()
             if curvature is not None:
                 break
     if state.stopped:
