@@ -43,9 +43,7 @@ def fit(responses: np.ndarray) -> Estimates:
     return Estimates(slopes, -intercepts / slopes, theta)
 
 
-def _posterior(
-    correct: np.ndarray, wrong: np.ndarray | None, slopes: np.ndarray, intercepts: np.ndarray
-) -> np.ndarray:
+def _posterior(correct: np.ndarray, wrong: np.ndarray | None, slopes: np.ndarray, intercepts: np.ndarray) -> np.ndarray:
     """Each person's weights over the nodes, persons x nodes."""
     logit = np.outer(NODES, slopes) + intercepts
     log_wrong = -np.logaddexp(0.0, logit)

@@ -47,8 +47,10 @@ class Failed:
 
 
 BARE_EM = Contestant("bare EM", "bare_em.py")
-IRTVI_RESPONSES = Contestant("irtvi.fit(responses)", "irtvi_2pl.py", ("responses", "quadrature"))
-IRTVI_FRAME = Contestant("irtvi.fit(df)", "irtvi_2pl.py", ("frame", "quadrature"))
+AMORTIZED = Contestant("irtvi.fit(responses)", "irtvi_2pl.py", ("responses", "amortized"))
+AMORTIZED_FRAME = Contestant("irtvi.fit(df)", "irtvi_2pl.py", ("frame", "amortized"))
+EXACT = Contestant("irtvi.fit(responses, engine='quadrature')", "irtvi_2pl.py", ("responses", "quadrature"))
+EXACT_FRAME = Contestant("irtvi.fit(df, engine='quadrature')", "irtvi_2pl.py", ("frame", "quadrature"))
 GIRTH = Contestant("girth", "peers/girth_2pl.py", peer="girth", requirement="girth")
 PY_IRT = Contestant(
     "py-irt",
@@ -59,7 +61,7 @@ PY_IRT = Contestant(
     why_not_more="time grows with the responses: hours",
 )
 MIRT = Contestant("mirt (PyPI)", "peers/mirt_2pl.py", peer="mirt", requirement="mirt")
-OURS = (BARE_EM, IRTVI_RESPONSES, IRTVI_FRAME)
+OURS = (BARE_EM, AMORTIZED, AMORTIZED_FRAME, EXACT, EXACT_FRAME)
 PEERS = (GIRTH, PY_IRT, MIRT)
 
 

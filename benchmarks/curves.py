@@ -46,8 +46,7 @@ def plateau(rng, b):
     share, apart = rng.uniform(0.3, 0.7, n), rng.uniform(0.7, 1.3, n)
     low, high = 0.5 * b - apart, 0.5 * b + apart
     return lambda theta: (
-        share * expit(steep * (theta[:, None] - low))
-        + (1 - share) * expit(steep_too * (theta[:, None] - high))
+        share * expit(steep * (theta[:, None] - low)) + (1 - share) * expit(steep_too * (theta[:, None] - high))
     )
 
 
@@ -91,15 +90,12 @@ def summary(rows: list[dict]) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     base = table[table.model == "2pl"].set_index(["kind", "persons", "seed"]).loss
     table["difference"] = 1e3 * (
-        table.loss.to_numpy()
-        - base.loc[list(zip(table.kind, table.persons, table.seed, strict=True))].to_numpy()
+        table.loss.to_numpy() - base.loc[list(zip(table.kind, table.persons, table.seed, strict=True))].to_numpy()
     )
     groups = table.groupby(["kind", "persons", "model"], sort=False)
     out = groups[["difference", "rmse", "cover", "converged"]].mean()
     out.insert(1, "se", groups.difference.sem())
-    return (
-        out.assign(sets=groups.size()).round({"difference": 2, "se": 2, "rmse": 4, "cover": 3}).reset_index()
-    )
+    return out.assign(sets=groups.size()).round({"difference": 2, "se": 2, "rmse": 4, "cover": 3}).reset_index()
 
 
 def main() -> None:

@@ -17,9 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contestants import (
+    AMORTIZED,
+    AMORTIZED_FRAME,
     BARE_EM,
-    IRTVI_FRAME,
-    IRTVI_RESPONSES,
+    EXACT,
+    EXACT_FRAME,
     MIRT,
     ONE_THREAD,
     OURS,
@@ -34,7 +36,11 @@ from tables import Table
 
 HERE = Path(__file__).resolve().parent
 SMALL, SPARSE, LARGE = Size(10_000, 50), Size(10_000, 100, 0.8), Size(100_000, 100)
-SCALING = Size(10_000, 100), Size(1_000_000, 100)
+# Who, from which size to which, and by how much the time for a response may grow.
+SCALING = (
+    (EXACT, Size(10_000, 100), Size(1_000_000, 100), 1.3),
+    (AMORTIZED, Size(100_000, 100), Size(1_560_000, 100), 1.2),
+)
 LONG_RUN = 120.0
 HEADINGS = (
     "program",
@@ -51,9 +57,7 @@ HEADINGS = (
 Measured = dict[Contestant, dict | Failed]
 
 
-def measure(
-    contestants: Sequence[Contestant], size: Size, rounds: int, limit: float, seed: int = 1
-) -> Measured:
+def measure(contestants: Sequence[Contestant], size: Size, rounds: int, limit: float, seed: int = 1) -> Measured:
     """The medians of alternating runs on one simulated data set."""
     taken: dict[Contestant, list[dict | Failed]] = {contestant: [] for contestant in contestants}
     with tempfile.TemporaryDirectory() as folder:
@@ -112,11 +116,11 @@ def table(size: Size, measured: Measured) -> Table:
     return Table(str(size), HEADINGS, rows, notes)
 
 
-def seconds_per_response(rounds: int, limit: float) -> float:
-    """Time per response at 1,000,000 persons as a multiple of that at 10,000."""
+def growth(contestant: Contestant, small: Size, large: Size, rounds: int, limit: float) -> float:
+    """Time per response at the larger size as a multiple of that at the smaller."""
     each = []
-    for size in SCALING:
-        found = measure([IRTVI_RESPONSES], size, rounds, limit)[IRTVI_RESPONSES]
+    for size in (small, large):
+        found = measure([contestant], size, rounds, limit)[contestant]
         if isinstance(found, Failed):
             return float("nan")
         each.append(found["cpu_seconds"] / size.n_responses)
@@ -128,9 +132,7 @@ def import_seconds(statement: str) -> float:
     code = f"import os, {statement}; print(sum(os.times()[:2]))"
     environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(HERE.parent)}
     spent = [
-        float(
-            subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True).stdout or "nan"
-        )
+        float(subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True).stdout or "nan")
         for _ in range(5)
     ]
     return statistics.median(spent)
@@ -139,17 +141,20 @@ def import_seconds(statement: str) -> float:
 def promises(found: dict[Size, Measured]) -> list[tuple[str, float, str, float]]:
     """What is promised: the words, what was measured, the direction, and the limit."""
     small, sparse, large = (found.get(size, {}) for size in (SMALL, SPARSE, LARGE))
-    at_large = large.get(IRTVI_RESPONSES)
-    peak = at_large["peak_mb"] if isinstance(at_large, dict) else float("nan")
-    return [
-        (f"fit(responses) / bare EM, {LARGE}", ratio(large, IRTVI_RESPONSES, BARE_EM), "at most", 0.45),
-        (f"fit(responses) / bare EM, {SMALL}", ratio(small, IRTVI_RESPONSES, BARE_EM), "at most", 1.2),
-        (f"fit(responses) / bare EM, {SPARSE}", ratio(sparse, IRTVI_RESPONSES, BARE_EM), "at most", 1.2),
-        (f"fit(df) / bare EM, {LARGE}", ratio(large, IRTVI_FRAME, BARE_EM), "at most", 1.0),
-        (f"py-irt / fit(responses), {SMALL}", ratio(small, PY_IRT, IRTVI_RESPONSES), "at least", 50),
-        (f"mirt (PyPI) / fit(responses), {LARGE}", ratio(large, MIRT, IRTVI_RESPONSES), "at least", 10),
-        (f"peak memory of fit(responses), {LARGE}, MB", peak, "at most", 400),
-    ]
+    kept = []
+    for contestant, limits, frame, frame_limit, memory in (
+        (AMORTIZED, (1.0, 1.0, 0.25), AMORTIZED_FRAME, 0.7, 250),
+        (EXACT, (1.2, 1.2, 0.45), EXACT_FRAME, 1.0, 400),
+    ):
+        for size, taken, limit in zip((SMALL, SPARSE, LARGE), (small, sparse, large), limits, strict=True):
+            kept.append((f"{contestant.name} / bare EM, {size}", ratio(taken, contestant, BARE_EM), "at most", limit))
+        kept.append((f"{frame.name} / bare EM, {LARGE}", ratio(large, frame, BARE_EM), "at most", frame_limit))
+        at_large = large.get(contestant)
+        peak = at_large["peak_mb"] if isinstance(at_large, dict) else float("nan")
+        kept.append((f"peak memory of {contestant.name}, {LARGE}, MB", peak, "at most", memory))
+        kept.append((f"py-irt / {contestant.name}, {SMALL}", ratio(small, PY_IRT, contestant), "at least", 50))
+        kept.append((f"mirt (PyPI) / {contestant.name}, {LARGE}", ratio(large, MIRT, contestant), "at least", 10))
+    return kept
 
 
 def promises_table(kept: Sequence[tuple[str, float, str, float]]) -> Table:
@@ -170,14 +175,12 @@ def size_of(text: str) -> Size:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="10000x50,10000x100m80,100000x100", help="separated by commas")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit", type=float, default=600, help="wall seconds for one run")
     parser.add_argument("--without-peers", action="store_true")
-    parser.add_argument("--without-scaling", action="store_true", help="leave out 1,000,000 persons")
+    parser.add_argument("--without-scaling", action="store_true", help="leave out a million persons")
     parser.add_argument("--out", type=Path, default=HERE / "output" / "speed.md")
     return parser.parse_args()
 
@@ -193,8 +196,9 @@ def main() -> None:
         tables[-1].show()
     kept = promises(found)
     if not options.without_scaling:
-        growth = seconds_per_response(options.rounds, options.limit)
-        kept.append(("time per response, 1,000,000 persons / 10,000 (x 100)", growth, "at most", 1.3))
+        for contestant, lower, upper, limit in SCALING:
+            words = f"time per response of {contestant.name}, {upper} / {lower}"
+            kept.append((words, growth(contestant, lower, upper, options.rounds, options.limit), "at most", limit))
     extra = import_seconds("torch, pandas, irtvi") - import_seconds("torch, pandas")
     # "Little" is read as half a second.
     kept.append(("import irtvi beyond torch and pandas, CPU s", extra, "at most", 0.5))

@@ -17,9 +17,7 @@ def fit(responses: np.ndarray) -> Estimates:
     result = fit_mirt(responses, model="2PL")
     parameters = result.model.parameters
     scores = fscores(result, responses, method="EAP")
-    return Estimates(
-        np.ravel(parameters["discrimination"]), np.ravel(parameters["difficulty"]), np.ravel(scores.theta)
-    )
+    return Estimates(np.ravel(parameters["discrimination"]), np.ravel(parameters["difficulty"]), np.ravel(scores.theta))
 
 
 if __name__ == "__main__":
