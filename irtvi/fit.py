@@ -12,7 +12,8 @@ import torch
 from irtvi.errors import SpecificationError
 from irtvi.inference.engines import ENGINES, Amortized, Engine
 from irtvi.inference.engines.engine import Data, Progress
-from irtvi.inference.item_posterior import FullCurvature, person_scores
+from irtvi.inference.item_posterior import FullCurvature
+from irtvi.inference.louis import person_scores
 from irtvi.inference.posterior import Posterior, Step
 from irtvi.models.specification import (
     EqualChoice,
@@ -171,12 +172,9 @@ def _sandwich(posterior: Posterior, data: Data) -> Posterior:
     n_free = posterior.model.n_free
     meat = torch.zeros(n_free, n_free, dtype=torch.float64, device=posterior.device)
     persons = torch.nonzero(data.cells.n_answered().to(posterior.device) > 0)[:, 0]
-    for part in persons.split(20_000):
-        rows = person_scores(
-            posterior.model, data.cells, posterior.free, part,
-            posterior.persons.mean[part], posterior.persons.sd[part], data.groups[part],
-        )  # fmt: skip
-        rows = rows * data.weights[part, None]
+    moments = posterior.persons.mean, posterior.persons.sd
+    for part, scores in person_scores(posterior.model, data.cells, posterior.free, persons, *moments, data.groups):
+        rows = scores * data.weights[part, None]
         meat += rows.T @ rows
     bread = posterior.curvature.covariance()
     precision = torch.linalg.inv(bread @ meat @ bread)

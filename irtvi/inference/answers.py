@@ -112,7 +112,7 @@ class CompleteAnswers(Answers):
         return log_probs[:, self.rest] - log_probs[:, self.first], log_probs[:, self.all_first].sum(1)
 
     def block(self, persons: Int[Tensor, " block"]) -> AnswerBlock:
-        codes = self.codes[persons]
+        codes = self.codes.index_select(0, persons)
         if self.dichotomous:
             return DenseBlock(codes.float())
         return DenseBlock((codes[:, self.position] == self.code).float())
@@ -133,14 +133,25 @@ class IncompleteAnswers(Answers):
     def __init__(self, model: Model, cells: DenseCells, informative: Tensor) -> None:
         super().__init__(model, cells, informative)
         self.codes = cells.codes
+        code = model.columns.code[self.columns]
+        # Code by code, so that the columns of a code lie side by side.
+        order = torch.argsort(code, stable=True)
+        self.columns, code = self.columns[order], code[order]
         self.item = model.columns.item[self.columns]
-        self.code = model.columns.code[self.columns].to(cells.codes.dtype)
+        self.of_code = torch.bincount(code).tolist()
 
     def table(self, log_probs: Float[Tensor, "nodes columns"]) -> tuple[Tensor, Tensor]:
         return log_probs[:, self.columns], log_probs.new_zeros(len(log_probs))
 
     def block(self, persons: Int[Tensor, " block"]) -> AnswerBlock:
-        return DenseBlock((self.codes[persons][:, self.item] == self.code).float())
+        codes = self.codes.index_select(0, persons)
+        columns = torch.empty(len(codes), len(self.columns), device=codes.device)
+        for code, (items, out) in enumerate(
+            zip(self.item.split(self.of_code), columns.split(self.of_code, 1), strict=True)
+        ):
+            answered = codes if len(items) == codes.shape[1] else codes[:, items]
+            torch.eq(answered, code, out=out)
+        return DenseBlock(columns)
 
     def expand(
         self, used: Float[Tensor, "nodes used"], mass: Float[Tensor, " nodes"]

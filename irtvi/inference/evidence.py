@@ -16,7 +16,8 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from irtvi.inference.expectation import Pass
-from irtvi.inference.item_posterior import ROUGH, Curvature, FullCurvature, full_matrix
+from irtvi.inference.item_posterior import Curvature, FullCurvature, full_matrix
+from irtvi.inference.louis import NEGLIGIBLE
 from irtvi.inference.marginal import MarginalPosterior
 from irtvi.inference.table import gradient_and_information
 from irtvi.models.hierarchy import Hierarchy
@@ -34,7 +35,7 @@ SETTLED = 0.17
 FIRST_GRID = 7
 SIMPLEX = 0.5
 MIXTURE_GRID = 11
-NEGLIGIBLE = 1e-3
+LEAST_WEIGHT = 1e-3
 FLOOR = 1e-3
 
 
@@ -110,9 +111,7 @@ def mixed_curvature(
     missing : Tensor
         Missing information.
     """
-    part, component = next(
-        (p, c) for p, c in enumerate(model.components) if c.item_model.hierarchy is not None
-    )
+    part, component = next((p, c) for p, c in enumerate(model.components) if c.item_model.hierarchy is not None)
     others = replace(model.log_prior, joint=tuple(j for k, j in enumerate(model.log_prior.joint) if k > 0))
     _, _, second = others.derivatives(free)
     base = full_matrix(model, information, -second) - missing
@@ -132,18 +131,12 @@ def mixed_curvature(
     if not solved:
         return None
     weight = torch.softmax(torch.tensor([s[0] for s in solved], dtype=torch.float64), 0)
-    kept = [
-        (float(w), mean, factor)
-        for w, (_, mean, factor) in zip(weight, solved, strict=True)
-        if w > NEGLIGIBLE
-    ]
+    kept = [(float(w), mean, factor) for w, (_, mean, factor) in zip(weight, solved, strict=True) if w > LEAST_WEIGHT]
     total = sum(w for w, _, _ in kept)
     centre = sum(w * mean for w, mean, _ in kept) / total
     covariance = torch.zeros_like(base)
     for w, mean, factor in kept:
-        covariance += (w / total) * (
-            torch.cholesky_inverse(factor) + torch.outer(mean - centre, mean - centre)
-        )
+        covariance += (w / total) * (torch.cholesky_inverse(factor) + torch.outer(mean - centre, mean - centre))
     factor, failed = torch.linalg.cholesky_ex(torch.linalg.inv(covariance))
     return None if int(failed) else FullCurvature(factor)
 
@@ -168,7 +161,7 @@ def _some_items(problem: MarginalPosterior, free: Tensor, passed: Pass, part: in
     x = free[remaining]
     gradient, information = gradient_and_information(small, x, passed.expectations)
     _, prior_gradient, second = LogPrior(small.log_prior.groups, small.n_free).derivatives(x)
-    missing = replace(problem, model=small).missing(x, passed, PERSONS, ROUGH)
+    missing = replace(problem, model=small).missing(x, passed, PERSONS, NEGLIGIBLE)
     assert isinstance(missing, Tensor)
     matrix = _semidefinite(full_matrix(small, information, (-second).clamp(min=0.0)) - missing)
     return Quadratic(small.components[part], x, matrix, matrix @ x + gradient + prior_gradient)
@@ -211,20 +204,14 @@ def _evidence(quadratic: Quadratic, hyper: Mapping[str, float]) -> float:
     return -1e12 if solved is None else solved[0]
 
 
-def _climb(
-    quadratic: Quadratic, start: Mapping[str, float], names: list[str]
-) -> tuple[dict[str, float], float]:
+def _climb(quadratic: Quadratic, start: Mapping[str, float], names: list[str]) -> tuple[dict[str, float], float]:
     """Nelder-Mead on the logarithms of some hyperparameters."""
     specs = {h.name: h for h in _hierarchy(quadratic.component).hyperparameters}
     bounds = [(math.log(specs[n].low), math.log(specs[n].high)) for n in names]
     corner = [min(max(math.log(start[n]), low), high) for n, (low, high) in zip(names, bounds, strict=True)]
     # Away from the nearer bound, so that no corner of the simplex is clipped onto another.
-    inward = [
-        SIMPLEX if low + high > 2 * x else -SIMPLEX for x, (low, high) in zip(corner, bounds, strict=True)
-    ]
-    simplex = [corner] + [
-        [x + inward[k] * (k == i) for k, x in enumerate(corner)] for i in range(len(corner))
-    ]
+    inward = [SIMPLEX if low + high > 2 * x else -SIMPLEX for x, (low, high) in zip(corner, bounds, strict=True)]
+    simplex = [corner] + [[x + inward[k] * (k == i) for k, x in enumerate(corner)] for i in range(len(corner))]
 
     def loss(logs) -> float:
         return -_evidence(quadratic, {**start, **{n: math.exp(x) for n, x in zip(names, logs, strict=True)}})

@@ -44,9 +44,7 @@ class PersonSums:
 
     @staticmethod
     def empty(n_persons: int, device: torch.device) -> "PersonSums":
-        return PersonSums(
-            *(torch.full((n_persons,), torch.nan, dtype=torch.float64, device=device) for _ in range(5))
-        )
+        return PersonSums(*(torch.full((n_persons,), torch.nan, dtype=torch.float64, device=device) for _ in range(5)))
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ class SharedTables:
         return answers.forward(self.used[block.rows], (start - highest).to(self.used.dtype)), highest
 
 
-def _posterior(
+def posterior_weights(
     block: Block, answers: AnswerBlock, tables: SharedTables, sums: PersonSums
 ) -> Float[Tensor, "nodes persons"]:
     """Posterior weights of a block's persons, its slice widened as needed; fills in what they say of each person."""
@@ -149,7 +147,7 @@ def integrate(
     tables = SharedTables.of(model, placed, free, dtype)
     sums = PersonSums.empty(placed.answers.n_persons, free.device)
     for block, answer_block in placed:
-        _posterior(block, answer_block, tables, sums)
+        posterior_weights(block, answer_block, tables, sums)
     return sums
 
 
@@ -191,7 +189,7 @@ def run_pass(
     for block, answer_block in placed:
         if cancelled():
             raise KeyboardInterrupt
-        posterior = _posterior(block, answer_block, tables, sums)
+        posterior = posterior_weights(block, answer_block, tables, sums)
         log_marginal = sums.log_marginal[block.persons]
         if weights is None:
             log_likelihood += float(log_marginal.sum())

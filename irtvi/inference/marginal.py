@@ -8,13 +8,8 @@ from torch import Tensor
 
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.expectation import Pass, run_pass
-from irtvi.inference.item_posterior import (
-    ROUGH,
-    PersonNodes,
-    missing_information,
-    missing_information_by_item,
-    uses_blocks,
-)
+from irtvi.inference.item_posterior import uses_blocks
+from irtvi.inference.louis import EXACT, ROUGH, missing_information, missing_information_by_item
 from irtvi.inference.maximise import Evaluation, Missing
 from irtvi.inference.placing import MOST_REPLACEMENTS, Placing
 from irtvi.inference.table import gradient_and_information
@@ -37,6 +32,8 @@ class MarginalPosterior:
         Persons from whom the missing information is estimated during the search.
     dtype : torch.dtype
         Of the passes.
+    latest : Pass or None
+        The last one.
     """
 
     model: Model
@@ -47,6 +44,7 @@ class MarginalPosterior:
     cancelled: object
     sample_size: int = 1000
     dtype: torch.dtype = torch.float32
+    latest: Pass | None = None
 
     def run(self, free: Float[Tensor, " n_free"], dtype: torch.dtype) -> Pass:
         """A pass whose nodes were good enough."""
@@ -55,7 +53,8 @@ class MarginalPosterior:
             passed = run_pass(self.model, placed, free, self.data.weights, dtype, self.cancelled)  # type: ignore[arg-type]
             if self.placing.adequate(self.model, free, passed.persons):
                 break
-        return passed  # pyright: ignore[reportPossiblyUnbound]
+        self.latest = passed  # pyright: ignore[reportPossiblyUnbound]
+        return self.latest
 
     def evaluate(self, free: Float[Tensor, " n_free"]) -> Evaluation:
         """Objective and derivatives at a point."""
@@ -81,8 +80,10 @@ class MarginalPosterior:
         """Missing information from a sample of persons spread evenly over ability, scaled to all."""
         return self.missing(free, evaluation.passed, self.sample_size, ROUGH)
 
-    def missing(self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, nodes: PersonNodes) -> Missing:
-        """As :meth:`missing_information`, with the sample's size and nodes given."""
+    def missing(
+        self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float = EXACT, thinning: int = 1
+    ) -> Missing:
+        """As :meth:`missing_information`, with the sample's size and the precision given."""
         persons = passed.persons
         if uses_blocks(self.model):
             sd = torch.nan_to_num(persons.sd, nan=0.0)
@@ -91,10 +92,9 @@ class MarginalPosterior:
             mean = torch.nan_to_num(persons.mean, nan=0.0)
             return missing_information_by_item(self.model, self.data.cells, free, mean, sd, weights)
         chosen, scale = spread_sample(self.persons, persons.mean, self.data.weights, n_sample, self.generator)
-        weights = None if self.data.weights is None else self.data.weights[chosen]
         matrix = missing_information(
-            self.model, self.data.cells, free, chosen, persons.mean[chosen], persons.sd[chosen],
-            weights, self.data.groups[chosen], nodes,
+            self.model, self.data.cells, free, chosen, persons.mean, persons.sd, self.data.weights, self.data.groups,
+            left_over, thinning,
         )  # fmt: skip
         return matrix * scale
 

@@ -32,6 +32,8 @@ Missing = Tensor | Sequence[Tensor]
 
 LARGEST_STEP = 1.0
 MEMORY = 12
+SHRINKS, LEAST_RATIO = 0.5, 0.1
+"""Steps that become shorter by at least this factor are taken to go on like that, but not faster than the second."""
 FAR = 2.0
 """Steps of more than so many standard errors ask for a fresh curvature."""
 MOST_STIFFENINGS = 8
@@ -98,8 +100,10 @@ class Maximum:
     free : Float[Tensor, " n_free"]
     evaluation : Evaluation
         At ``free``.
+    last_step : Float[Tensor, " n_free"]
+        From ``free``; to be taken on trust where the search converged, else 0.
     step_se : float
-        The last proposed step, largest component in complete-data standard errors.
+        Its largest component in complete-data standard errors.
     converged : bool
     n_passes : int
     missing : Missing or None
@@ -108,6 +112,7 @@ class Maximum:
 
     free: Float[Tensor, " n_free"]
     evaluation: Evaluation
+    last_step: Float[Tensor, " n_free"]
     step_se: float
     converged: bool
     n_passes: int
@@ -186,7 +191,7 @@ def maximise(
     problem : Problem
     start : Float[Tensor, " n_free"]
     tolerance : float
-        Stop when no component of the next step is longer than this many standard errors.
+        Stop when the step after the next is expected to have no component longer than this many standard errors.
     max_passes : int
     watch : Watcher
     missing : Missing, optional
@@ -194,22 +199,33 @@ def maximise(
 
     Notes
     -----
-    A step that lowers the objective is shortened; if that does not help, the next one is a step of the EM
-    algorithm from the last good point, which cannot lower it unless it is too long.
+    Where steps shrink fast, the last one is not followed by a pass: what would be left after it is known from the
+    ratio of the last two. A step that lowers the objective is shortened; if that does not help, the next one is a
+    step of the EM algorithm from the last good point, which cannot lower it unless it is too long.
     """
     climb = _Climb(problem, start, problem.evaluate(start), missing)
     n_passes = 1
+    step_se = torch.inf
     while True:
-        step_se = climb.plan()
+        previous, step_se = step_se, climb.plan()
         watch(climb.free, climb.evaluation, step_se)
-        settled = step_se < tolerance and climb.informed
+        settled = climb.informed and _left_over(step_se, previous) < tolerance
         if settled or n_passes >= max_passes:
             break
         tries = climb.advance(max_passes - n_passes)
         n_passes += abs(tries)
         if tries <= 0:
             break
-    return Maximum(climb.free, climb.evaluation, step_se, settled, n_passes, climb.missing)
+    last_step = climb.step if settled else torch.zeros_like(climb.step)
+    return Maximum(climb.free, climb.evaluation, last_step, step_se, settled, n_passes, climb.missing)
+
+
+def _left_over(step: float, previous: float) -> float:
+    """What all steps after the next will add up to if they shrink as the last ones did."""
+    if not 0 < previous < torch.inf or step > SHRINKS * previous:
+        return step
+    ratio = max(step / previous, LEAST_RATIO)
+    return step * ratio / (1 - ratio)
 
 
 class _Climb:

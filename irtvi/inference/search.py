@@ -10,7 +10,8 @@ from torch import Tensor
 from irtvi.inference.answers import Answers, answers_of
 from irtvi.inference.engines.engine import Data, Progress
 from irtvi.inference.evidence import learn, mixed_curvature
-from irtvi.inference.item_posterior import FINE, CoupledCurvature, Curvature, uses_blocks
+from irtvi.inference.item_posterior import CoupledCurvature, Curvature, uses_blocks
+from irtvi.inference.louis import EXACT, NEGLIGIBLE
 from irtvi.inference.marginal import MarginalPosterior
 from irtvi.inference.maximise import Evaluation, Maximum, Missing, curvature_of, maximise
 from irtvi.inference.networks import has_networks, improved, opened, weights_log_prior
@@ -26,6 +27,8 @@ PlacingFactory = Callable[[Answers, Int[Tensor, " persons"]], Placing]
 
 SAMPLE_TOLERANCE = 0.3
 SAMPLE_PASSES = 40
+SAMPLE_INFORMATION = 2_500
+"""Persons of the sample from whom the curvature for everyone comes."""
 SAMPLE_PAYS = 4
 """A sample is searched first where there are more than so many times as many persons."""
 HYPER_ROUNDS = 4
@@ -41,7 +44,9 @@ NEAR_BOUNDARY = 4.0
 RUNAWAY = 60.0
 """A slope or intercept without a prior beyond this has no finite maximum."""
 INFORMATION_WORK = 1e9
-"""About as many multiplications go into the standard errors; but 2,500 persons at least."""
+"""Persons times squared parameters that go into the standard errors, at most; but 2,500 persons at least."""
+FINER_PERSONS, FINER_WORK = 2_500, 5e7
+"""From how many of them the finer terms come, at least, and for how much work."""
 
 
 class _Best:
@@ -111,7 +116,9 @@ def search(
                 _learn_networks(state, problem, "sample", progress)
                 _climb(state, problem, "sample", SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
                 _learn_hyperparameters(state, problem, "sample", progress)
-                state.missing = _scaled(state.missing, _total(data, persons) / _total(data, sample))
+                assert problem.latest is not None
+                found = problem.missing(state.free, problem.latest, SAMPLE_INFORMATION, NEGLIGIBLE)
+                state.missing = _scaled(found, _total(data, persons) / _total(data, sample))
                 state.converged = False
             problem = _problem(state.model, data, persons, answers, placing, generator, progress)
             if len(sample) == len(persons):
@@ -172,7 +179,7 @@ def _climb(
     except KeyboardInterrupt:
         state.free = state.free if best.free is None else best.free
         raise
-    state.free, state.missing = maximum.free, maximum.missing
+    state.free, state.missing = maximum.free + maximum.last_step, maximum.missing
     state.converged = maximum.converged
     state.passes += maximum.n_passes
     return maximum
@@ -215,9 +222,7 @@ def _learn_networks(state: _State, problem: MarginalPosterior, phase: str, progr
     state.missing = None
 
 
-def _everyone(
-    state: _State, problem: MarginalPosterior, tolerance: float, max_passes: int, progress: Progress
-) -> None:
+def _everyone(state: _State, problem: MarginalPosterior, tolerance: float, max_passes: int, progress: Progress) -> None:
     flipped = False
     while state.passes < max_passes:
         maximum = _climb(state, problem, "everyone", tolerance, min(ROUND, max_passes - state.passes), progress)
@@ -321,11 +326,13 @@ def _finish(
     n_information = 0
     if model.n_free:
         final.persons = persons
-        work = FINE.n_nodes * float(model.n_free) ** 2
-        affordable = len(persons) if uses_blocks(model) else min(len(persons), max(2_500, int(INFORMATION_WORK / work)))
+        affordable = min(len(persons), max(2_500, int(INFORMATION_WORK / model.n_free**2)))
+        if uses_blocks(model):
+            affordable = len(persons)
+        thinning = max(1, affordable // max(FINER_PERSONS, int(FINER_WORK / model.n_free**2)))
         information = observed_information(model, free, passed.expectations)
         for n_information in dict.fromkeys((affordable, len(persons))):
-            missing = final.missing(free, passed, n_information, FINE)
+            missing = final.missing(free, passed, n_information, EXACT if thinning == 1 else NEGLIGIBLE, thinning)
             if any(model.hyper) and isinstance(missing, Tensor):
                 curvature = mixed_curvature(model, free, information, missing)
             else:
@@ -337,7 +344,7 @@ def _finish(
     if state.stopped:
         reason = "Stopped before convergence; this is the best state so far."
     elif state.converged:
-        reason = f"Converged: the next step is shorter than {tolerance:g} standard errors for every parameter."
+        reason = f"Converged: another step would move no parameter by more than {tolerance:g} standard errors."
     else:
         reason = f"Not converged after {max_passes} passes; see the trace."
     if curvature is None and model.n_free:

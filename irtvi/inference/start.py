@@ -16,6 +16,7 @@ BINS = 41
 WIDEST = 3.0
 STEPS = 6
 AVERAGING_ROUNDS = 8
+LEAST_RELIABILITY, MOST_RELIABILITY = 0.2, 0.98
 
 
 def simple_scores(cells: Cells, values: Float[Tensor, "items codes"]) -> Float[Tensor, " persons"]:
@@ -55,9 +56,7 @@ def answer_values(model: Model, cells: Cells) -> Float[Tensor, "items codes"]:
     for _ in range(AVERAGING_ROUNDS):
         scores = simple_scores(cells, values)
         means = (torch.bincount(answer, scores[persons], minlength=values.numel()) / n).view_as(values)
-        values = torch.where(
-            unordered[:, None], means / means.abs().amax(1, keepdim=True).clamp(min=1e-9), values
-        )
+        values = torch.where(unordered[:, None], means / means.abs().amax(1, keepdim=True).clamp(min=1e-9), values)
     return values
 
 
@@ -67,6 +66,17 @@ def normal_ranks(scores: Float[Tensor, " persons"]) -> Float[Tensor, " persons"]
     steps = torch.arange(len(scores), dtype=scores.dtype, device=scores.device)
     ranks[torch.argsort(scores, stable=True)] = (steps + 0.5) / len(scores)
     return torch.special.ndtri(ranks)
+
+
+def regression(scores: Float[Tensor, " persons"], theta: Float[Tensor, " nodes"]) -> Float[Tensor, "nodes nodes"]:
+    """How abilities are distributed over nodes (rows) for each place in the order of simple scores (columns).
+
+    The scores of unrelated answers have variance 1, so what is beyond that is due to ability: Kelley's regression
+    of a true score on an observed one. Without it slopes would start too flat.
+    """
+    reliability = float((1 - 1 / scores.var()).nan_to_num(nan=0.0).clamp(LEAST_RELIABILITY, MOST_RELIABILITY))
+    distance = (theta[:, None] - reliability**0.5 * theta).square()
+    return torch.softmax(-0.5 * distance / (1 - reliability), 0)
 
 
 def start_values(
@@ -79,19 +89,19 @@ def start_values(
         return free
     theta = torch.linspace(-WIDEST, WIDEST, BINS, dtype=torch.float64, device=device)
     sample = cells.take(persons)
-    rank = normal_ranks(simple_scores(sample, answer_values(model, sample)))
+    scores = simple_scores(sample, answer_values(model, sample))
+    rank = normal_ranks(scores)
     mean, sd = model.population.moments(model.population_params(free))
     place = ((rank.clamp(-WIDEST, WIDEST) + WIDEST) / (2 * WIDEST) * (BINS - 1)).round().long()
-    counts = torch.zeros(BINS, len(answers.columns), dtype=torch.float64, device=device)
-    used = answers.table(torch.zeros(BINS, len(model.columns.item), dtype=torch.float64, device=device))[
-        0
-    ].shape[1]
+    used = answers.table(torch.zeros(BINS, len(model.columns.item), dtype=torch.float64, device=device))[0].shape[1]
     counts = torch.zeros(BINS, used, dtype=torch.float64, device=device)
     for rows in torch.arange(len(persons), device=device).split(block_size):
         weights = torch.zeros(BINS, len(rows), device=device)
         weights[place[rows], torch.arange(len(rows), device=device)] = 1.0
         counts += answers.block(persons[rows]).backward(weights)
     mass = torch.bincount(place, minlength=BINS).double()
+    spread = regression(scores, theta)
+    counts, mass = spread @ counts, spread @ mass
     groups = model.population_slots.index.shape[0]
     nodes = mean.reshape(-1)[0] + sd.reshape(-1)[0] * theta
     expectations = Expectations(

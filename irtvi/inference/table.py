@@ -63,6 +63,23 @@ def slot_derivatives(function: Callable[[Tensor], Tensor], values: Float[Tensor,
     return [d for part in tangents.split(_together(function, values)) for d in vmap(along)(part)]
 
 
+def component_derivatives(
+    component: Component, theta: Float[Tensor, "nodes dims"], values: Float[Tensor, "members slots"]
+) -> list[Float[Tensor, "nodes members categories"]]:
+    """First derivatives of a component's log-probabilities with respect to each slot.
+
+    As :func:`slot_derivatives`; that abilities stand still is said by a tangent of zeros, because torch takes a
+    slow way where a tangent is missing.
+    """
+    still = torch.zeros_like(theta)
+
+    def along(tangent: Tensor) -> Tensor:
+        return finite(jvp(component.log_probs, (theta, values), (still, tangent))[1])
+
+    together = _together(lambda v: component.log_probs(theta, v), values)
+    return [d for part in _unit_tangents(values).split(together) for d in vmap(along)(part)]
+
+
 def slot_second_derivatives(
     function: Callable[[Tensor], Tensor], values: Float[Tensor, "members slots"]
 ) -> dict[tuple[int, int], Tensor]:
@@ -139,9 +156,7 @@ def gradient_and_information(
         first = slot_derivatives(lambda v: model.population_log_prob(theta, v), values)
         g = torch.stack([(expectations.mass * f).sum(0) for f in first], -1)
         gradient += slots.collect(g, model.n_free)
-        block = torch.stack(
-            [torch.stack([(expectations.mass * f * h).sum(0) for h in first], -1) for f in first], -2
-        )
+        block = torch.stack([torch.stack([(expectations.mass * f * h).sum(0) for h in first], -1) for f in first], -2)
     else:
         block = torch.zeros(*values.shape, values.shape[-1], dtype=torch.float64, device=free.device)
     blocks.append(block)
@@ -153,11 +168,8 @@ def _component_first_order(
 ) -> tuple[Float[Tensor, "members slots"], Float[Tensor, "members slots slots"]]:
     values = component.slots.free_values(free)
 
-    def table(v: Tensor) -> Tensor:
-        return component.log_probs(theta, v)
-
-    log_probs = table(values)
-    first = [finite(f) for f in slot_derivatives(table, values)]
+    log_probs = component.log_probs(theta, values)
+    first = component_derivatives(component, theta, values)
     gradient = torch.stack([(counts * f).sum((0, 2)) for f in first], -1)
     weight = counts.sum(2, keepdim=True) * log_probs.exp()
     information = torch.empty(*gradient.shape, gradient.shape[-1], dtype=gradient.dtype, device=gradient.device)
@@ -168,9 +180,7 @@ def _component_first_order(
     return gradient, information
 
 
-def observed_information(
-    model: Model, free: Float[Tensor, " n_free"], expectations: Expectations
-) -> list[Tensor]:
+def observed_information(model: Model, free: Float[Tensor, " n_free"], expectations: Expectations) -> list[Tensor]:
     """Minus the second derivatives of the expected complete-data log-likelihood, by part of the model."""
     blocks = []
     theta = expectations.theta
@@ -201,7 +211,7 @@ def steepest_slope(model: Model, theta: Float[Tensor, "nodes dims"], free: Float
     for component, columns in zip(model.components, model.component_columns, strict=True):
         for part, members in parts_of(component, theta):
             values = part.slots.free_values(free)
-            slope = jvp(lambda t, c=part, v=values: c.log_probs(t, v), (theta,), (torch.ones_like(theta),))[1]
+            slope = jvp(part.log_probs, (theta, values), (torch.ones_like(theta), torch.zeros_like(values)))[1]
             exists = columns[members] >= 0
             high = torch.where(exists, slope, -torch.inf).amax(-1)
             low = torch.where(exists, slope, torch.inf).amin(-1)

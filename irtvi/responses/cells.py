@@ -21,6 +21,8 @@ _ROWS = 255
 """Rows whose indicators can be added up in uint8."""
 
 _BLOCK = 8192
+_CACHED = 1024
+"""Persons whose numbers stay in the cache."""
 _FEW_CATEGORIES = 8
 """Up to so many, a look at the matrix for each category is faster than counting all at once."""
 
@@ -122,7 +124,7 @@ class DenseCells(Cells):
         return int(self.n_answered().sum())
 
     def take(self, persons: Int[Tensor, " taken"]) -> "DenseCells":
-        return DenseCells(self.codes[persons])
+        return DenseCells(self.codes.index_select(0, persons))
 
     def take_items(self, items: Int[Tensor, " taken"]) -> Cells:
         return DenseCells(self.codes[:, items]).compact()
@@ -171,6 +173,14 @@ class DenseCells(Cells):
 
     def sum_of(self, values: Float64[Tensor, "items codes"]) -> Float64[Tensor, " persons"]:
         values = values.to(self.codes.device)
+        if values.shape[1] <= _FEW_CATEGORIES:
+            counted = [code for code in range(values.shape[1]) if bool(values[:, code].any())]
+            total = values.new_zeros(self.n_persons)
+            for rows in torch.arange(self.n_persons, device=values.device).split(_CACHED):
+                codes = self.codes[int(rows[0]) : int(rows[-1]) + 1]
+                for code in counted:
+                    total[rows] += (codes == code).double() @ values[:, code]
+            return total
         padded = torch.cat([torch.zeros_like(values[:, :1]), values], 1)
         return torch.cat([padded.take(at).sum(1) for at in self._places(padded.shape[1])])
 
@@ -241,9 +251,7 @@ class SparseCells(Cells):
         return cells_of(self.persons(), items, self.codes, self.n_persons, n_items)
 
     def to(self, device: torch.device | str) -> "SparseCells":
-        return SparseCells(
-            self.offsets.to(device), self.items.to(device), self.codes.to(device), self.n_items
-        )
+        return SparseCells(self.offsets.to(device), self.items.to(device), self.codes.to(device), self.n_items)
 
     def n_answered(self) -> Int64[Tensor, " persons"]:
         return self.offsets.diff()
@@ -278,9 +286,7 @@ class SparseCells(Cells):
         return answers.new_zeros(self.n_persons).index_add_(0, self.persons(), answers)
 
     def to_dense(self) -> DenseCells:
-        codes = torch.full(
-            (self.n_persons, self.n_items), MISSING, dtype=torch.int8, device=self.codes.device
-        )
+        codes = torch.full((self.n_persons, self.n_items), MISSING, dtype=torch.int8, device=self.codes.device)
         codes[self.persons(), self.items.long()] = self.codes
         return DenseCells(codes)
 

@@ -88,9 +88,7 @@ class Responses:
     def _scored(self) -> Cells:
         if all(coding.scores == tuple(range(len(coding.scores))) for coding in self.codings):
             return self.cells
-        return self.cells.recode(
-            torch.from_numpy(_padded([c.scores for c in self.codings], -1).astype(np.int8))
-        )
+        return self.cells.recode(torch.from_numpy(_padded([c.scores for c in self.codings], -1).astype(np.int8)))
 
     def n_categories(self, uses: Literal["scored", "raw"]) -> np.ndarray:
         """Number of categories of each item, int [n_items]."""
@@ -104,12 +102,20 @@ class Responses:
 
     def sum_score(self) -> np.ndarray:
         """Sum of each person's answers in the user's units, float [n_persons]; NaN without an answer."""
+        return self._sum_score
+
+    @cached_property
+    def _sum_score(self) -> np.ndarray:
         values = _padded([coding.values for coding in self.codings], 0.0)
         total = self.scored().sum_of(torch.from_numpy(values)).numpy()
         return np.where(self.answered() > 0, total, np.nan)
 
     def max_score(self) -> np.ndarray:
         """Largest sum that each person could have reached on the items answered, float [n_persons]."""
+        return self._max_score
+
+    @cached_property
+    def _max_score(self) -> np.ndarray:
         largest = np.array([max(coding.values, default=0.0) for coding in self.codings])
         values = np.repeat(largest[:, None], max(1, int(self.n_categories("scored").max(initial=0))), 1)
         total = self.scored().sum_of(torch.from_numpy(values)).numpy()
@@ -123,9 +129,7 @@ class Responses:
             return torch.from_numpy(self.survey_weights / self.survey_weights.mean())
         return torch.ones(self.n_persons, dtype=torch.float64)
 
-    def subset(
-        self, persons: np.ndarray | None = None, items: Sequence[Hashable] | None = None
-    ) -> "Responses":
+    def subset(self, persons: np.ndarray | None = None, items: Sequence[Hashable] | None = None) -> "Responses":
         """Some persons (by position, or a bool for each) and some items (by name), in the given order."""
         part = self
         if persons is not None:
@@ -189,9 +193,7 @@ class Responses:
         state = [self.person_ids.astype(str).tolist(), [str(item) for item in self.item_ids]]
         state += [[c.categories, c.scores, c.values] for c in self.codings]
         digest.update(json.dumps(state).encode())
-        cells = (
-            self.cells.to("cpu").compact().to_dense() if self.cells.density >= 0.15 else self.cells.to("cpu")
-        )
+        cells = self.cells.to("cpu").compact().to_dense() if self.cells.density >= 0.15 else self.cells.to("cpu")
         for name in ("offsets", "items", "codes"):
             if (tensor := getattr(cells, name, None)) is not None:
                 digest.update(np.ascontiguousarray(tensor.numpy()).data)

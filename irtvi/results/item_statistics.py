@@ -10,7 +10,8 @@ from torch import Tensor
 from irtvi.responses.cells import Cells, DenseCells
 from irtvi.responses.responses import Responses
 
-BLOCK = 8192
+BLOCK = 1024
+"""Persons whose numbers stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,12 @@ def item_statistics(responses: Responses) -> ItemStatistics:
     values = torch.zeros(responses.n_items, n_most, dtype=torch.float64)
     for j, coding in enumerate(responses.codings):
         values[j, : len(coding.values)] = torch.tensor(coding.values, dtype=torch.float64)
-    total = cells.sum_of(values)
-    largest = values.amax(1)
-    reachable = cells.sum_of(largest[:, None].expand(-1, n_most))
+    total, reachable = (
+        torch.from_numpy(np.nan_to_num(score)) for score in (responses.sum_score(), responses.max_score())
+    )
     weights = responses.person_weights()
-    sums = torch.zeros(6, responses.n_items, dtype=torch.float64)
-    for x, rest, w, items in _blocks(cells, values, total, reachable, largest, weights):
-        terms = torch.stack([w, w * x, w * x * x, w * rest, w * rest * rest, w * x * rest])
-        if items is None:
-            sums += terms.sum(1)
-        else:
-            sums.index_add_(1, items, terms)
-    n, sx, sxx, sr, srr, sxr = sums
+    of_cells = _sums_dense if isinstance(cells, DenseCells) else _sums_listed
+    n, sx, sxx, sr, srr, sxr = of_cells(cells, values, total, reachable, weights)
     mean = torch.where(n > 0, sx / n, torch.nan)
     covariance = sxr / n - mean * sr / n
     spread = ((sxx / n - mean.square()) * (srr / n - (sr / n).square())).clamp(min=0.0).sqrt()
@@ -58,22 +53,32 @@ def item_statistics(responses: Responses) -> ItemStatistics:
     return ItemStatistics(n.numpy(), mean.numpy(), item_rest.numpy())
 
 
-def _blocks(cells: Cells, values: Tensor, total: Tensor, reachable: Tensor, largest: Tensor, weights: Tensor):
-    """Answers, rest shares and weights; persons x items blocks of dense cells, lists of sparse ones."""
-    if isinstance(cells, DenseCells):
-        item = torch.arange(cells.n_items)
-        for rows in torch.arange(cells.n_persons).split(BLOCK):
-            codes = cells.codes[rows].long()
-            answered = codes >= 0
-            x = values[item, codes.clamp(min=0)]
-            others = (reachable[rows, None] - largest).clamp(min=1e-12)
-            rest = torch.where(answered, (total[rows, None] - x) / others, 0.0)
-            only = answered & (reachable[rows, None] - largest > 0)
-            w = torch.where(answered, weights[rows, None], 0.0)
-            yield torch.where(answered, x, 0.0), torch.where(only, rest, 0.0), w, None
-        return
+def _sums_dense(cells: Cells, values: Tensor, total: Tensor, reachable: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sums by item of 1, x, x^2, rest, rest^2 and x rest."""
+    assert isinstance(cells, DenseCells)
+    largest = values.amax(1)
+    padded = torch.cat([torch.zeros_like(values[:, :1]), values], 1)
+    first = torch.arange(cells.n_items) * padded.shape[1] + 1
+    sums = torch.zeros(6, cells.n_items, dtype=torch.float64)
+    for rows in torch.arange(cells.n_persons).split(BLOCK):
+        codes = cells.codes[rows[0] : rows[-1] + 1]
+        x = padded.take(codes + first)
+        others = reachable[rows, None] - largest
+        rest = (total[rows, None] - x).div_(others.clamp(min=1e-12))
+        rest *= (codes >= 0) & (others > 0)
+        w = weights[rows]
+        terms = (codes >= 0).double(), x, x.square(), rest, rest.square(), x * rest
+        for row, term in zip(sums, terms, strict=True):
+            row += w @ term
+    return sums
+
+
+def _sums_listed(cells: Cells, values: Tensor, total: Tensor, reachable: Tensor, weights: Tensor) -> Tensor:
+    """As :func:`_sums_dense`, answer by answer."""
     persons, items, codes = cells.pairs()
-    x = values[items, codes]
-    others = reachable[persons] - largest[items]
+    x, largest = values[items, codes], values.amax(1)[items]
+    others = reachable[persons] - largest
     rest = torch.where(others > 0, (total[persons] - x) / others.clamp(min=1e-12), 0.0)
-    yield x, rest, weights[persons], items
+    w = weights[persons]
+    terms = w, w * x, w * x * x, w * rest, w * rest * rest, w * x * rest
+    return torch.stack([torch.bincount(items, term, minlength=cells.n_items) for term in terms])

@@ -12,9 +12,9 @@ from torch import Tensor
 from irtvi.inference.answers import answers_of
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.marginal import MarginalPosterior
-from irtvi.inference.nodes import TAIL, Grid
-from irtvi.inference.placing import FIRST_SPACING, GridPlacing, population_range
-from irtvi.inference.table import log_prob_table, steepest_slope
+from irtvi.inference.nodes import Grid
+from irtvi.inference.placing import GridPlacing
+from irtvi.inference.table import log_prob_table
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells
 
@@ -84,25 +84,6 @@ def placed_grid(
     problem = MarginalPosterior(model, data, persons, placing, torch.Generator(), lambda: False)
     problem.run(free, torch.float32)
     return placing.place(model, free).placement.grid
-
-
-def known_grid(
-    model: Model,
-    free: Float[Tensor, " n_free"],
-    mean: Float[Tensor, " persons"],
-    sd: Float[Tensor, " persons"],
-    spacing: Spacing = INTEGRAL,
-) -> Grid:
-    """The grid that posteriors with these moments ask for; the same as :func:`placed_grid` without a pass."""
-    low, high = population_range(model, free)
-    known = torch.isfinite(sd) & (sd > 0)
-    mean, sd = mean[known], sd[known]
-    if len(sd) == 0:
-        return Grid.covering(low, high, FIRST_SPACING)
-    low, high = min(low, float((mean - TAIL * sd).min())), max(high, float((mean + TAIL * sd).max()))
-    theta = Grid.covering(low, high, FIRST_SPACING).theta(free.device)
-    steepest = max(steepest_slope(model, theta, free), 1e-6)
-    return Grid.covering(low, high, min(spacing.sd_share * float(sd.min()), spacing.slope_share / steepest))
 
 
 def posterior_blocks(

@@ -9,13 +9,13 @@ from scipy.special import ndtri
 from torch import Tensor
 
 from irtvi.errors import SpecificationError
+from irtvi.inference.engines import Amortized
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.expectation import PersonSums
 from irtvi.inference.posterior import Posterior
 from irtvi.responses.responses import Responses
 from irtvi.results.estimates import jeffreys, map_, ml, wle
-from irtvi.results.person_posterior import known_grid
-from irtvi.results.scoring import Scores
+from irtvi.results.scoring import Scores, eap
 from irtvi.results.sum_scores import eap_sum
 from irtvi.results.uncertainty import sd_items
 
@@ -28,8 +28,7 @@ def ability_table(
     posterior: Posterior, data: Data, responses: Responses, sums: PersonSums, trusted: Tensor, level: float
 ) -> pd.DataFrame:
     """EAP table of persons whose posterior moments are known, and whether each can be trusted."""
-    grid = known_grid(posterior.model, posterior.free, sums.mean, sums.sd)
-    extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups, grid)
+    extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups, sums)
     status = np.where(responses.answered() > 0, "", NO_ANSWER)
     return _table(responses, sums.mean, sums.sd, extra, trusted, status, level)
 
@@ -44,7 +43,8 @@ def estimate_table(
         found = eap_sum(posterior.model, posterior.free, data.cells, data.groups, values)
     else:
         found = MODES[method](posterior.model, posterior.free, data.cells, data.groups, limit)
-    extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups)
+    sums = eap(posterior.model, posterior.free, data.cells, data.groups, Amortized.name)
+    extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups, sums)
     reliable = torch.isfinite(found.sd)
     return _table(responses, found.theta, found.sd, extra, reliable, found.status, level)
 
@@ -77,4 +77,3 @@ def interval(table: pd.DataFrame, level: float) -> pd.DataFrame:
         raise SpecificationError(f"level must lie between 0 and 1, got {level}.")
     half = ndtri(0.5 + level / 2) * np.hypot(table["sd"], table["sd_items"].fillna(0.0))
     return pd.DataFrame({"lower": table["theta"] - half, "upper": table["theta"] + half}, index=table.index)
-

@@ -64,5 +64,6 @@ def test_warm_and_jeffreys_agree_without_guessing(fitted):
 
 def test_the_items_add_little_and_more_at_the_ends(fitted):
     posterior, data = fitted
-    extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups)
+    model, free = posterior.model, posterior.free
+    extra = sd_items(model, free, posterior.curvature, data.cells, data.groups, posterior.persons)
     assert 0.0 < extra.min().item() < extra.max().item() < 0.3

@@ -31,7 +31,7 @@ class Amortized(Engine):
     bound : StochasticSettings or None
         Finer settings of a named objective; its names give way to those above.
     tolerance : float
-        The search ends when no parameter's next step is longer than this many standard errors.
+        The search ends when another step would move no parameter by more than this many standard errors.
     max_passes : int
         Passes over all persons after which it gives up.
     sd_share, slope_share : float
@@ -49,7 +49,7 @@ class Amortized(Engine):
     objective: str | None = None
     gradient: str = "standard"
     bound: StochasticSettings | None = None
-    tolerance: float = 0.01
+    tolerance: float = 0.02
     max_passes: int = 200
     sd_share: float = 1.0
     slope_share: float = 1.0

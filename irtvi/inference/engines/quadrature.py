@@ -20,7 +20,7 @@ class Quadrature(Engine):
     Parameters
     ----------
     tolerance : float
-        The search ends when no parameter's next step is longer than this many standard errors.
+        The search ends when another step would move no parameter by more than this many standard errors.
     max_passes : int
         Passes over all persons after which it gives up.
     sd_share, slope_share : float

@@ -14,7 +14,8 @@ def test_independent_variances_are_a_diagonal_covariance() -> None:
     variance = torch.linspace(0.01, 0.1, len(result.posterior.free), dtype=torch.float64)
 
     def added(curvature: DiagonalCurvature | FullCurvature) -> torch.Tensor:
-        return sd_items(result.model, result.posterior.free, curvature, data.cells, data.groups)
+        moments = result.posterior.persons
+        return sd_items(result.model, result.posterior.free, curvature, data.cells, data.groups, moments)
 
     full = added(FullCurvature(torch.diag(variance.rsqrt())))
     torch.testing.assert_close(added(DiagonalCurvature(variance)), full, rtol=1e-5, atol=1e-6)

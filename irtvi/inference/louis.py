@@ -1,0 +1,272 @@
+"""What not knowing abilities costs: the missing information of Louis (1982), and each person's score.
+
+The observed information of a marginal likelihood is the expected complete-data information minus the covariance,
+over each person's posterior of ability, of that person's complete-data score. The score is a smooth function of
+ability, so it is expanded in the polynomials that are orthonormal under the posterior: the constant term is the
+person's gradient of the log marginal likelihood, and the products of the other coefficients, added up, are the
+covariance. A few terms are enough where the posterior is narrow; more are taken until they say nothing new.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice, repeat
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from irtvi.inference.answers import answers_of
+from irtvi.inference.expectation import PersonSums, PlacedAnswers, SharedTables, posterior_weights
+from irtvi.inference.nodes import TAIL, Grid
+from irtvi.inference.placing import population_range
+from irtvi.inference.score_tables import AnswerScores, ScoreTables
+from irtvi.inference.table import slot_derivatives, steepest_slope
+from irtvi.inference.windows import windows
+from irtvi.models.model import Model
+from irtvi.responses.cells import Cells, SparseCells
+
+SPACING, HALF_WIDTH = {torch.float64: 0.6, torch.float32: 0.8}, {torch.float64: 8.0, torch.float32: 5.4}
+"""Largest spacing of nodes, and half width of a window, in posterior standard deviations."""
+EXACT, NEGLIGIBLE, ROUGH = 1e-8, 1e-3, 1e-2
+"""Share of every parameter's variance that the last term may have."""
+SMALL = 100_000
+"""Persons x free parameters up to which sums run in float64: it costs nothing there."""
+CHUNK_NUMBERS = 6_000_000
+"""Persons x columns that are worked on at once."""
+ROUGH_SPACING = 0.25
+
+
+@dataclass(frozen=True)
+class ScoreBlock:
+    """Persons of one block, their posterior at its nodes, and the tables to read scores off.
+
+    Attributes
+    ----------
+    persons : Int[Tensor, " block"]
+    group : int
+    theta : Float[Tensor, " nodes"]
+    posterior : Float[Tensor, "nodes block"]
+        Columns sum to 1.
+    rows : slice
+        The nodes among those of the tables.
+    tables : ScoreTables
+    """
+
+    persons: Int[Tensor, " block"]
+    group: int
+    theta: Float[Tensor, " nodes"]
+    posterior: Float[Tensor, "nodes block"]
+    rows: slice
+    tables: ScoreTables
+
+    def thinned(self, step: int) -> "ScoreBlock":
+        """Every so many of the persons."""
+        return replace(self, persons=self.persons[::step], posterior=self.posterior[:, ::step])
+
+    def coefficients(self, cells: Cells, lowest: int) -> Iterator[Float[Tensor, "block columns"]]:
+        """Of each person's score in the posterior's polynomials, degree by degree; degree 0 is the mean.
+
+        The coefficient of degree 1 is the posterior covariance of score and ability, over the sd of ability.
+
+        Parameters
+        ----------
+        cells : Cells
+            Answers of all persons of the data.
+        lowest : int
+            Degree of the first.
+        """
+        answered = self.tables.answered(cells.take(self.persons).to_dense().codes)
+        for polynomial in islice(polynomials(self.theta, self.posterior), lowest, None):
+            yield self.tables.products(self.posterior * polynomial, self.rows, self.group, answered)
+
+    def coefficients_by_answer(self, cells: SparseCells, lowest: int) -> Iterator[list[AnswerScores]]:
+        """As :meth:`coefficients`, a term for each answer."""
+        own = cells.take(self.persons)
+        for polynomial in islice(polynomials(self.theta, self.posterior), lowest, None):
+            yield list(self.tables.by_answer(self.posterior * polynomial, self.rows, self.group, own))
+
+
+def polynomials(
+    theta: Float[Tensor, " nodes"], posterior: Float[Tensor, "nodes block"]
+) -> Iterator[Float[Tensor, "nodes block"]]:
+    """Polynomials of ability, orthonormal under each person's posterior, in order of degree.
+
+    By the three-term recurrence of Stieltjes (Gautschi 2004, Orthogonal Polynomials, section 2.2).
+    """
+    x = (theta - theta[len(theta) // 2]).to(posterior.dtype)[:, None]
+    previous, current = torch.zeros_like(posterior), torch.ones_like(posterior)
+    size: Tensor | float = 0.0
+    for _ in range(len(theta)):
+        yield current
+        following = (x - (posterior * current.square() * x).sum(0)) * current - size * previous
+        size = (posterior * following.square()).sum(0).sqrt()
+        if float(size.max()) < 1e-6:
+            return
+        previous, current = current, following / size.clamp(min=1e-6)
+
+
+def score_blocks(
+    model: Model,
+    cells: Cells,
+    free: Float[Tensor, " n_free"],
+    persons: Int[Tensor, " some"],
+    mean: Float[Tensor, " persons"],
+    sd: Float[Tensor, " persons"],
+    groups: Int[Tensor, " persons"],
+) -> Iterator[ScoreBlock]:
+    """Blocks of persons over windows that their posterior moments place.
+
+    Parameters
+    ----------
+    persons : Int[Tensor, " some"]
+        Rows of ``cells``; their ``mean`` and ``sd`` are finite.
+    mean, sd : Float[Tensor, " persons"]
+        Posterior moments of ability of all persons.
+    """
+    if not len(persons):
+        return
+    m, s = mean[persons], sd[persons]
+    low, high = population_range(model, free)
+    low, high = min(low, float((m - TAIL * s).min())), max(high, float((m + TAIL * s).max()))
+    rough = Grid.covering(low, high, ROUGH_SPACING).theta(free.device)
+    steepest = 1.0 / max(steepest_slope(model, rough, free), 1e-6)
+    dtype = torch.float64 if len(persons) * model.n_free <= SMALL else torch.float32
+    placement = windows(m, s, persons, groups[persons], (low, high), SPACING[dtype], steepest, HALF_WIDTH[dtype])
+    placed = PlacedAnswers(answers_of(model, cells), placement)
+    shared = SharedTables.of(model, placed, free, dtype)
+    tables = ScoreTables(model, shared.theta, free, dtype)
+    sums = PersonSums.empty(cells.n_persons, free.device)
+    size = max(16, CHUNK_NUMBERS // max(tables.n_columns, 1))
+    for block, answers in placed:
+        posterior = posterior_weights(block, answers, shared, sums)
+        theta = shared.theta[block.rows, 0]
+        for members, own in zip(block.persons.split(size), posterior.split(size, 1), strict=True):
+            yield ScoreBlock(members, block.group, theta, own, block.rows, tables)
+
+
+def missing_information(
+    model: Model,
+    cells: Cells,
+    free: Float[Tensor, " n_free"],
+    persons: Int[Tensor, " some"],
+    mean: Float[Tensor, " persons"],
+    sd: Float[Tensor, " persons"],
+    weights: Float[Tensor, " persons"] | None,
+    groups: Int[Tensor, " persons"],
+    left_over: float = EXACT,
+    thinning: int = 1,
+) -> Float[Tensor, "n_free n_free"]:
+    """Sum over persons of the posterior covariance of their complete-data scores.
+
+    Parameters
+    ----------
+    persons : Int[Tensor, " some"]
+        Rows of ``cells`` to sum over.
+    mean, sd : Float[Tensor, " persons"]
+        Posterior moments of all persons, which place the nodes.
+    weights : Float[Tensor, " persons"] or None
+        Weight of each person in the sum.
+    left_over : float
+        Share of every parameter's variance that the last term may have.
+    thinning : int
+        The term of degree 1, nearly all there is where posteriors are narrow, is summed over all of ``persons``;
+        the others over every so many of them in order of ability, scaled up.
+    """
+    total: Tensor | None = None
+    tables: ScoreTables | None = None
+    for block in score_blocks(model, cells, free, persons, mean, sd, groups):
+        tables = block.tables
+        if total is None:
+            total = torch.zeros(tables.n_columns, tables.n_columns, dtype=torch.float64, device=free.device)
+        total += _covariances(block, cells, weights, left_over, thinning)
+    if total is None or tables is None:
+        return torch.zeros(model.n_free, model.n_free, dtype=torch.float64, device=free.device)
+    return tables.onto_free(total)
+
+
+def _covariances(
+    block: ScoreBlock, cells: Cells, weights: Float[Tensor, " persons"] | None, left_over: float, thinning: int
+) -> Float[Tensor, "columns columns"]:
+    """Sum over a block; terms are added until the last one's share of every variance is below ``left_over``."""
+    total = block.posterior.new_zeros(block.tables.n_columns, block.tables.n_columns)
+    few = block.thinned(thinning)
+    factor = _total(weights, block) / _total(weights, few)
+    terms = islice(block.coefficients(cells, 1), 1 if thinning > 1 else None)
+    others = few.coefficients(cells, 2) if thinning > 1 else ()
+    everyone = None if weights is None else weights[block.persons].to(block.posterior.dtype)
+    some = None if weights is None else weights[few.persons].to(block.posterior.dtype)
+    for coefficients, weight, scale in chain(
+        zip(terms, repeat(everyone), repeat(1.0)), zip(others, repeat(some), repeat(factor))
+    ):
+        before = total.diagonal().clone()
+        weighted = coefficients if weight is None else coefficients * weight[:, None]
+        total.addmm_(weighted.T, coefficients, alpha=scale)
+        if bool((total.diagonal() - before <= left_over * total.diagonal()).all()):
+            break
+    return total
+
+
+def _total(weights: Float[Tensor, " persons"] | None, block: ScoreBlock) -> float:
+    return float(len(block.persons)) if weights is None else float(weights[block.persons].sum().clamp(min=1e-12))
+
+
+def person_scores(
+    model: Model,
+    cells: Cells,
+    free: Float[Tensor, " n_free"],
+    persons: Int[Tensor, " some"],
+    mean: Float[Tensor, " persons"],
+    sd: Float[Tensor, " persons"],
+    groups: Int[Tensor, " persons"],
+) -> Iterator[tuple[Int[Tensor, " block"], Float[Tensor, "block n_free"]]]:
+    """Gradient of each person's log marginal likelihood with respect to the free parameters, block by block."""
+    for block in score_blocks(model, cells, free, persons, mean, sd, groups):
+        scores = next(block.coefficients(cells, 0)).double()
+        by_free = torch.zeros(len(scores), model.n_free, dtype=torch.float64, device=free.device)
+        yield block.persons, by_free.index_add_(1, block.tables.target, scores)
+
+
+def missing_information_by_item(
+    model: Model,
+    cells: Cells,
+    free: Float[Tensor, " n_free"],
+    mean: Float[Tensor, " persons"],
+    sd: Float[Tensor, " persons"],
+    weights: Float[Tensor, " persons"] | None,
+    n_nodes: int = 5,
+) -> list[Float[Tensor, "members slots slots"]]:
+    """The part of the missing information within each item, over all answers, one block list entry a part.
+
+    The nodes carry their Gauss-Hermite weights: the Gaussian of each person's posterior moments stands for
+    the posterior. Correlations between items are left out, which is what makes it affordable.
+    """
+    x, w = np.polynomial.hermite_e.hermegauss(n_nodes)
+    x, q = torch.as_tensor(x, device=free.device), torch.as_tensor(w / w.sum(), device=free.device)
+    persons, items, codes = cells.pairs()
+    out = []
+    for component in model.components:
+        position = torch.full((model.n_items,), -1, dtype=torch.long, device=free.device)
+        position[component.items] = torch.arange(len(component.items), device=free.device)
+        mine = (position[items] >= 0) & ~model.excluded[items]
+        person, member, code = persons[mine], position[items[mine]], codes[mine].long()
+        values = component.slots.free_values(free)
+        block = torch.zeros(*values.shape, values.shape[1], dtype=torch.float64, device=free.device)
+        for rows in torch.arange(len(person), device=free.device).split(200_000):
+            p, m = person[rows], member[rows]
+            theta = (mean[p] + sd[p] * x[:, None]).float()
+            facts = component.facts.take(m)
+
+            def pairs(v: Tensor, component=component, theta=theta, facts=facts, code=code[rows]) -> Tensor:
+                params = component.slots.unpack(v)
+                log_probs = component.item_model.log_probs(theta[..., None], params, facts)
+                return log_probs.gather(-1, code.expand(len(theta), -1)[..., None])[..., 0]
+
+            first = torch.stack(slot_derivatives(pairs, values[m].float()), -1).double()
+            first = first - (q[:, None, None] * first).sum(0)
+            weighted = first * (q[:, None, None] if weights is None else (q[:, None] * weights[p])[..., None])
+            block.index_add_(0, m, torch.einsum("qrs,qrt->rst", weighted, first))
+        out.append(block)
+    slots = model.population_slots
+    out.append(torch.zeros(*slots.index.shape, slots.n_slots, dtype=torch.float64, device=free.device))
+    return out

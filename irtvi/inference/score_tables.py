@@ -1,0 +1,210 @@
+"""Derivatives of the log-likelihood of every answer by the free parameters, as tables over nodes.
+
+What a person's posterior of ability says about a derivative is then one product of weights with the tables, from
+which each answer chooses its entries; no formula is evaluated per response.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from irtvi.inference.table import component_derivatives, slot_derivatives
+from irtvi.models.model import Component, Model
+from irtvi.responses.cells import SparseCells
+
+
+@dataclass(frozen=True)
+class _ComponentTable:
+    """One component: a column for each number of an item that is read from the free vector.
+
+    Attributes
+    ----------
+    by_code : Float[Tensor, "codes nodes columns"]
+        Derivative of the log-probability of a code.
+    member, slot, target : Int[Tensor, " columns"]
+        Item, by its place in the component, its number, and the position in the free vector.
+    repeats : int or None
+        How often all items follow each other; None where some numbers of items are held.
+    """
+
+    by_code: Float[Tensor, "codes nodes columns"]
+    member: Int[Tensor, " columns"]
+    slot: Int[Tensor, " columns"]
+    target: Int[Tensor, " columns"]
+    repeats: int | None
+
+    def onto_columns(self, by_member: Float[Tensor, "block members"]) -> Float[Tensor, "block columns"]:
+        """The same number for all columns of an item."""
+        return by_member[:, self.member] if self.repeats is None else by_member.repeat(1, self.repeats)
+
+
+@dataclass(frozen=True)
+class AnswerScores:
+    """Numbers for each answer to the items of a component.
+
+    Attributes
+    ----------
+    values : Float[Tensor, "answers slots"]
+    person : Int[Tensor, " answers"]
+        Row of the block.
+    member : Int[Tensor, " answers"]
+        Item, by its place in the component.
+    """
+
+    values: Float[Tensor, "answers slots"]
+    person: Int[Tensor, " answers"]
+    member: Int[Tensor, " answers"]
+
+
+class ScoreTables:
+    """Derivatives at some nodes for all components and the population.
+
+    Parameters
+    ----------
+    model : Model
+    theta : Float[Tensor, "nodes 1"]
+    free : Float[Tensor, " n_free"]
+    dtype : torch.dtype
+        Of the tables and of products with them.
+
+    Attributes
+    ----------
+    target : Int[Tensor, " columns"]
+        Position of every column in the free vector; tied parameters have several columns.
+    """
+
+    def __init__(
+        self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"], dtype: torch.dtype
+    ) -> None:
+        self.model, self.dtype = model, dtype
+        self.components = [_component_table(model, c, theta, free, dtype) for c in model.components]
+        slots = model.population_slots
+        used = slots.index >= 0
+        values = slots.free_values(free)
+        # [nodes, groups, slots]; groups other than a person's own say nothing about it.
+        self.population: Tensor | None = None
+        if bool(used.any()):
+            first = slot_derivatives(lambda v: model.population_log_prob(theta, v), values)
+            self.population = torch.where(used, torch.stack(first, -1), 0.0).to(dtype)
+        self.population_used = used
+        self.target = torch.cat([*(table.target for table in self.components), slots.index[used]])
+
+    @property
+    def n_columns(self) -> int:
+        return len(self.target)
+
+    def answered(self, codes: Int[Tensor, "block items"]) -> list[list[Float[Tensor, "block columns"]]]:
+        """For each component and code, who gave it, by column."""
+        out = []
+        for component, table in zip(self.model.components, self.components, strict=True):
+            own = codes if len(component.items) == codes.shape[1] else codes[:, component.items]
+            chose = torch.empty(len(table.by_code), *own.shape, dtype=self.dtype, device=codes.device)
+            for code, of_code in enumerate(chose):
+                torch.eq(own, code, out=of_code)
+            out.append([table.onto_columns(of_code) for of_code in chose])
+        return out
+
+    def products(
+        self,
+        weights: Float[Tensor, "chosen block"],
+        rows: slice,
+        group: int,
+        answered: Sequence[Sequence[Float[Tensor, "block columns"]]],
+    ) -> Float[Tensor, "block all_columns"]:
+        """Each person's weighted sum over the chosen nodes of the derivatives of the own log joint.
+
+        Parameters
+        ----------
+        weights : Float[Tensor, "chosen block"]
+            Of any sign.
+        rows : slice
+            Which nodes they belong to.
+        group : int
+            Of these persons.
+        answered : list of list
+            From :meth:`answered`.
+        """
+        out = torch.empty(weights.shape[1], self.n_columns, dtype=self.dtype, device=weights.device)
+        first = 0
+        for table, given in zip(self.components, answered, strict=True):
+            columns = out[:, first : first + len(table.target)].zero_()
+            for derivative, chose in zip(table.by_code, given, strict=True):
+                columns.addcmul_(weights.T @ derivative[rows], chose)
+            first += len(table.target)
+        if self.population is not None:
+            of_group = self.population_used.clone()
+            of_group[torch.arange(len(of_group)) != group] = False
+            columns = out[:, first:].zero_()
+            columns[:, of_group[self.population_used]] = weights.T @ self.population[rows, group][:, of_group[group]]
+        return out
+
+    def by_answer(
+        self, weights: Float[Tensor, "chosen block"], rows: slice, group: int, cells: SparseCells
+    ) -> Iterator[AnswerScores]:
+        """What :meth:`products` adds up, for each component and each answer of the block by itself."""
+        persons, items, codes = cells.pairs()
+        by_person = weights.T.contiguous()
+        for component, table in zip(self.model.components, self._listed, strict=True):
+            place = torch.full((self.model.n_items,), -1, dtype=torch.long, device=items.device)
+            place[component.items] = torch.arange(len(component.items), device=items.device)
+            mine = place[items] >= 0
+            person, member, code = persons[mine], place[items[mine]], codes[mine]
+            own = by_person[person]
+            values = torch.stack([(own * slot[code, member][:, rows]).sum(1) for slot in table], -1)
+            yield AnswerScores(values, person, member)
+        if self.population is not None:
+            values = weights.T @ self.population[rows, group]
+            each = torch.arange(len(values), device=values.device)
+            yield AnswerScores(values, each, torch.full_like(each, group))
+
+    @cached_property
+    def _listed(self) -> list[Float[Tensor, "slots codes members nodes"]]:
+        return [
+            self._spread(k, table.by_code).permute(2, 0, 3, 1).contiguous() for k, table in enumerate(self.components)
+        ]
+
+    def by_part(self, columns: Float[Tensor, "block all_columns"]) -> list[Float[Tensor, "block slots members"]]:
+        """Columns by part of the model, slot and member; 0 where a slot is not read from the free vector."""
+        *of_components, of_population = columns.split(
+            [*(len(table.target) for table in self.components), int(self.population_used.sum())], 1
+        )
+        parts = [self._spread(k, own) for k, own in enumerate(of_components)]
+        population = columns.new_zeros(len(columns), *self.population_used.shape)
+        population[:, self.population_used] = of_population
+        return [*parts, population.transpose(1, 2)]
+
+    def _spread(
+        self, component: int, columns: Float[Tensor, "*batch columns"]
+    ) -> Float[Tensor, "*batch slots members"]:
+        table = self.components[component]
+        index = self.model.components[component].slots.index
+        out = torch.zeros(*columns.shape[:-1], *index.T.shape, dtype=columns.dtype, device=columns.device)
+        out[..., table.slot, table.member] = columns
+        return out
+
+    def onto_free(self, matrix: Float[Tensor, "columns columns"]) -> Float[Tensor, "n_free n_free"]:
+        """A matrix over columns, added up over tied parameters."""
+        n_free = self.model.n_free
+        half = torch.zeros(n_free, self.n_columns, dtype=matrix.dtype, device=matrix.device)
+        half.index_add_(0, self.target, matrix)
+        return torch.zeros(n_free, n_free, dtype=matrix.dtype, device=matrix.device).index_add_(1, self.target, half)
+
+
+def _component_table(
+    model: Model, component: Component, theta: Tensor, free: Tensor, dtype: torch.dtype
+) -> _ComponentTable:
+    index = component.slots.index
+    free_here: Bool[Tensor, "members slots"] = (index >= 0) & ~model.excluded[component.items][:, None]
+    # Slot by slot, so that the columns of a slot lie side by side.
+    slot, member = torch.nonzero(free_here.T).unbind(1)
+    values = component.slots.free_values(free)
+    first = torch.stack(component_derivatives(component, theta, values))
+    by_code = first.permute(3, 1, 0, 2).flatten(2).to(dtype)
+    repeats = index.shape[1] if bool(free_here.all()) else None
+    if repeats is None:
+        by_code = by_code[:, :, slot * len(index) + member]
+    return _ComponentTable(by_code, member, slot, index[member, slot], repeats)

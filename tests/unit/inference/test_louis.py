@@ -1,0 +1,85 @@
+"""The missing information and the persons' scores against sums over a dense grid."""
+
+import pytest
+import torch
+
+import irtvi
+from irtvi.inference.engines.engine import Data
+from irtvi.inference.louis import EXACT, NEGLIGIBLE, missing_information, person_scores, polynomials
+from irtvi.inference.nodes import Grid
+from irtvi.inference.table import log_prob_table
+from irtvi.models.specification import Specification, build
+from irtvi.results.scoring import eap
+
+
+def by_brute_force(model, free, data):
+    """Complete-data scores by reverse differentiation at dense nodes: mean and covariance for each person."""
+    theta = Grid.covering(-9.0, 9.0, 0.05).theta(free.device)
+    codes = data.cells.to_dense().codes.long()
+
+    def log_joint(x):
+        table = log_prob_table(model, theta, x)
+        columns = model.columns.offset + codes.clamp(min=0)
+        answers = torch.where(codes >= 0, table[:, columns], 0.0).sum(-1)
+        density = model.population_log_prob(theta, model.population_slots.free_values(x))
+        return answers + density[:, data.groups]
+
+    scores = torch.func.jacfwd(log_joint)(free)
+    posterior = torch.softmax(log_joint(free), 0)[..., None]
+    mean = (posterior * scores).sum(0)
+    centred = (scores - mean) * posterior.sqrt()
+    return mean, torch.einsum("kpf,kpg->pfg", centred, centred)
+
+
+@pytest.mark.parametrize(
+    ("model", "n_items", "missing"), [("2pl", 4, 0.0), ("3pl", 12, 0.3), ("2pl", 30, 0.0), ("1pl", 6, 0.2)]
+)
+def test_covariance_and_mean_of_scores(simulated, model, n_items, missing):
+    case = simulated(40, n_items, missing=missing, model=model, c=0.2 if model == "3pl" else 0.0, seed=4)
+    data = case.data
+    sums = eap(case.model, case.free, data.cells, data.groups)
+    everyone = torch.arange(40)
+    weights = torch.linspace(0.5, 2.0, 40, dtype=torch.float64)
+    mean, covariance = by_brute_force(case.model, case.free, data)
+    found = missing_information(
+        case.model, data.cells, case.free, everyone, sums.mean, sums.sd, weights, data.groups, EXACT
+    )
+    expected = (weights[:, None, None] * covariance).sum(0)
+    # Products are float32, and terms stop at a share of 1e-6.
+    scale = expected.diagonal().sqrt()
+    unit = torch.outer(scale, scale)
+    torch.testing.assert_close(found / unit, expected / unit, rtol=0, atol=1e-5)
+    for persons, scores in person_scores(case.model, data.cells, case.free, everyone, sums.mean, sums.sd, data.groups):
+        torch.testing.assert_close(scores, mean[persons], rtol=1e-4, atol=1e-5)
+
+
+def test_a_free_population_and_tied_slopes():
+    responses = irtvi.read(irtvi.load_data("lsat7").iloc[::40])
+    built = build(Specification("rasch", priors=None), responses)
+    data = Data.of(responses, built.item_models, torch.device("cpu"))
+    free = built.model.start() + 0.1
+    sums = eap(built.model, free, data.cells, data.groups)
+    everyone = torch.arange(responses.n_persons)
+    found = missing_information(built.model, data.cells, free, everyone, sums.mean, sums.sd, None, data.groups)
+    expected = by_brute_force(built.model, free, data)[1].sum(0)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_finer_terms_from_some_of_the_persons(simulated):
+    case = simulated(6000, 20, seed=8)
+    data = case.data
+    sums = eap(case.model, case.free, data.cells, data.groups)
+    args = case.model, data.cells, case.free, torch.arange(6000), sums.mean, sums.sd, None, data.groups
+    whole, thinned = missing_information(*args), missing_information(*args, NEGLIGIBLE, 4)
+    # Degree 1 has nearly all of it; a systematic quarter gives the rest to a few percent of that rest.
+    torch.testing.assert_close(thinned.diagonal(), whole.diagonal(), rtol=5e-3, atol=0)
+    assert not torch.equal(thinned, whole)
+
+
+def test_polynomials_are_orthonormal():
+    theta = torch.linspace(-3, 3, 13, dtype=torch.float64)
+    posterior = torch.softmax(torch.stack([-0.5 * theta**2, -((theta - 1) ** 2), 0.3 * theta], 1), 0)
+    basis = torch.stack(list(polynomials(theta, posterior)))
+    assert len(basis) == 13
+    products = torch.einsum("qkp,kp,rkp->pqr", basis[:8], posterior, basis[:8])
+    torch.testing.assert_close(products, torch.eye(8, dtype=torch.float64).expand(3, 8, 8), rtol=0, atol=1e-8)
