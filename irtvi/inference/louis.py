@@ -235,7 +235,7 @@ def missing_information_by_item(
     sd: Float[Tensor, " persons"],
     weights: Float[Tensor, " persons"] | None,
     n_nodes: int = 5,
-) -> list[Float[Tensor, "members slots slots"]]:
+) -> list[Float[Tensor, "_members _slots _slots"]]:
     """The part of the missing information within each item, over all answers, one block list entry a part.
 
     The nodes carry their Gauss-Hermite weights: the Gaussian of each person's posterior moments stands for

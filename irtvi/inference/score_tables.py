@@ -97,7 +97,7 @@ class ScoreTables:
     def n_columns(self) -> int:
         return len(self.target)
 
-    def answered(self, codes: Int[Tensor, "block items"]) -> list[list[Float[Tensor, "block columns"]]]:
+    def answered(self, codes: Int[Tensor, "block items"]) -> list[list[Float[Tensor, "block _columns"]]]:
         """For each component and code, who gave it, by column."""
         out = []
         for component, table in zip(self.model.components, self.components, strict=True):
@@ -113,7 +113,7 @@ class ScoreTables:
         weights: Float[Tensor, "chosen block"],
         rows: slice,
         group: int,
-        answered: Sequence[Sequence[Float[Tensor, "block columns"]]],
+        answered: Sequence[Sequence[Float[Tensor, "block _columns"]]],
     ) -> Float[Tensor, "block all_columns"]:
         """Each person's weighted sum over the chosen nodes of the derivatives of the own log joint.
 
@@ -162,12 +162,12 @@ class ScoreTables:
             yield AnswerScores(values, each, torch.full_like(each, group))
 
     @cached_property
-    def _listed(self) -> list[Float[Tensor, "slots codes members nodes"]]:
+    def _listed(self) -> list[Float[Tensor, "_slots _codes _members nodes"]]:
         return [
             self._spread(k, table.by_code).permute(2, 0, 3, 1).contiguous() for k, table in enumerate(self.components)
         ]
 
-    def by_part(self, columns: Float[Tensor, "block all_columns"]) -> list[Float[Tensor, "block slots members"]]:
+    def by_part(self, columns: Float[Tensor, "block all_columns"]) -> list[Float[Tensor, "block _slots _members"]]:
         """Columns by part of the model, slot and member; 0 where a slot is not read from the free vector."""
         *of_components, of_population = columns.split(
             [*(len(table.target) for table in self.components), int(self.population_used.sum())], 1

@@ -91,7 +91,7 @@ def _variance_by_answer(curvature: Curvature, cells: Cells, tables: ScoreTables)
     return by_answer
 
 
-def _without_held(curvature: BlockCurvature) -> list[Float[Tensor, "members slots slots"]]:
+def _without_held(curvature: BlockCurvature) -> list[Float[Tensor, "_members _slots _slots"]]:
     """Covariances within items, 0 for slots that are held."""
     return [
         torch.where((index >= 0)[:, :, None] & (index >= 0)[:, None, :], inverse, 0.0)
