@@ -1,7 +1,8 @@
 """The yardstick: a 2PL by expectation-maximisation as a strong user would write it in NumPy.
 
 Marginal maximum likelihood after Bock and Aitkin (1981) on 61 fixed nodes, float32 for what is as long as
-the data, float64 for the items. No checks, no priors, no standard errors.
+the data, float64 for the items. Every pass gives the log-likelihood, the last one posterior means and sds; no
+checks, no priors, no standard errors.
 
     python bare_em.py FOLDER
 """
@@ -28,7 +29,7 @@ def fit(responses: np.ndarray) -> Estimates:
     intercepts = np.sqrt(1 + 1 / 1.702**2) * np.log((n_correct + 0.5) / (n_answered - n_correct + 0.5))
 
     for _ in range(1000):
-        posterior = _posterior(correct, wrong, slopes, intercepts)
+        posterior, _ = _posterior(correct, wrong, slopes, intercepts)
         expected_correct = (posterior.T @ correct).astype(float)
         if wrong is None:
             expected = posterior.sum(0, dtype=float)[:, None]
@@ -39,12 +40,16 @@ def fit(responses: np.ndarray) -> Estimates:
         if max(np.abs(slopes - previous[0]).max(), np.abs(intercepts - previous[1]).max()) < TOLERANCE:
             break
 
-    theta = _posterior(correct, wrong, slopes, intercepts) @ NODES.astype(np.float32)
-    return Estimates(slopes, -intercepts / slopes, theta)
+    posterior, log_likelihood = _posterior(correct, wrong, slopes, intercepts)
+    theta = posterior @ NODES
+    sd = np.sqrt(posterior @ NODES**2 - theta**2)
+    return Estimates(slopes, -intercepts / slopes, theta, sd, log_likelihood)
 
 
-def _posterior(correct: np.ndarray, wrong: np.ndarray | None, slopes: np.ndarray, intercepts: np.ndarray) -> np.ndarray:
-    """Each person's weights over the nodes, persons x nodes."""
+def _posterior(
+    correct: np.ndarray, wrong: np.ndarray | None, slopes: np.ndarray, intercepts: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Each person's weights over the nodes, persons x nodes, and the log-likelihood of all."""
     logit = np.outer(NODES, slopes) + intercepts
     log_wrong = -np.logaddexp(0.0, logit)
     log_correct = log_wrong + logit
@@ -56,9 +61,11 @@ def _posterior(correct: np.ndarray, wrong: np.ndarray | None, slopes: np.ndarray
         posterior = correct @ log_correct.T.astype(np.float32)
         posterior += wrong @ log_wrong.T.astype(np.float32)
         posterior += np.log(WEIGHTS).astype(np.float32)
-    posterior = np.exp(posterior - posterior.max(1, keepdims=True))
-    posterior /= posterior.sum(1, keepdims=True)
-    return posterior
+    top = posterior.max(1, keepdims=True)
+    posterior = np.exp(posterior - top)
+    total = posterior.sum(1, keepdims=True)
+    posterior /= total
+    return posterior, float((np.log(total) + top).sum(dtype=float))
 
 
 def _maximise(

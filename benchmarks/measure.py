@@ -27,6 +27,8 @@ class Estimates(NamedTuple):
     a: np.ndarray
     b: np.ndarray
     theta: np.ndarray
+    sd: np.ndarray | None = None
+    log_likelihood: float | None = None
 
 
 def main(

@@ -8,8 +8,8 @@ covariance. A few terms are enough where the posterior is narrow; more are taken
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import chain, islice, repeat
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -26,10 +26,10 @@ from irtvi.inference.windows import windows
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells, SparseCells
 
-SPACING, HALF_WIDTH = {torch.float64: 0.6, torch.float32: 0.8}, {torch.float64: 8.0, torch.float32: 5.4}
+SPACING, HALF_WIDTH = {torch.float64: 0.6, torch.float32: 1.0}, {torch.float64: 8.0, torch.float32: 5.4}
 """Largest spacing of nodes, and half width of a window, in posterior standard deviations."""
 EXACT, NEGLIGIBLE, ROUGH = 1e-8, 1e-3, 1e-2
-"""Share of every parameter's variance that the last term may have."""
+"""Shares for ``left_over``."""
 SMALL = 100_000
 """Persons x free parameters up to which sums run in float64: it costs nothing there."""
 CHUNK_NUMBERS = 6_000_000
@@ -59,10 +59,6 @@ class ScoreBlock:
     posterior: Float[Tensor, "nodes block"]
     rows: slice
     tables: ScoreTables
-
-    def thinned(self, step: int) -> "ScoreBlock":
-        """Every so many of the persons."""
-        return replace(self, persons=self.persons[::step], posterior=self.posterior[:, ::step])
 
     def coefficients(self, cells: Cells, lowest: int) -> Iterator[Float[Tensor, "block columns"]]:
         """Of each person's score in the posterior's polynomials, degree by degree; degree 0 is the mean.
@@ -155,7 +151,7 @@ def missing_information(
     weights: Float[Tensor, " persons"] | None,
     groups: Int[Tensor, " persons"],
     left_over: float = EXACT,
-    thinning: int = 1,
+    degrees: tuple[int, int | None] = (1, None),
 ) -> Float[Tensor, "n_free n_free"]:
     """Sum over persons of the posterior covariance of their complete-data scores.
 
@@ -168,47 +164,27 @@ def missing_information(
     weights : Float[Tensor, " persons"] or None
         Weight of each person in the sum.
     left_over : float
-        Share of every parameter's variance that the last term may have.
-    thinning : int
-        The term of degree 1, nearly all there is where posteriors are narrow, is summed over all of ``persons``;
-        the others over every so many of them in order of ability, scaled up.
+        Terms are added until the last one's share of every variance is smaller.
+    degrees : tuple
+        Of the first term, and of the first that is left out. The term of degree 1 is nearly all there is where
+        posteriors are narrow.
     """
     total: Tensor | None = None
     tables: ScoreTables | None = None
     for block in score_blocks(model, cells, free, persons, mean, sd, groups):
         tables = block.tables
-        if total is None:
-            total = torch.zeros(tables.n_columns, tables.n_columns, dtype=torch.float64, device=free.device)
-        total += _covariances(block, cells, weights, left_over, thinning)
+        own = block.posterior.new_zeros(tables.n_columns, tables.n_columns)
+        weight = None if weights is None else weights[block.persons].to(own.dtype)[:, None]
+        lowest, end = degrees
+        for coefficients in islice(block.coefficients(cells, lowest), end and end - lowest):
+            before = own.diagonal().clone()
+            own.addmm_((coefficients if weight is None else coefficients * weight).T, coefficients)
+            if bool((own.diagonal() - before <= left_over * own.diagonal()).all()):
+                break
+        total = own.double() if total is None else total.add_(own)
     if total is None or tables is None:
         return torch.zeros(model.n_free, model.n_free, dtype=torch.float64, device=free.device)
     return tables.onto_free(total)
-
-
-def _covariances(
-    block: ScoreBlock, cells: Cells, weights: Float[Tensor, " persons"] | None, left_over: float, thinning: int
-) -> Float[Tensor, "columns columns"]:
-    """Sum over a block; terms are added until the last one's share of every variance is below ``left_over``."""
-    total = block.posterior.new_zeros(block.tables.n_columns, block.tables.n_columns)
-    few = block.thinned(thinning)
-    factor = _total(weights, block) / _total(weights, few)
-    terms = islice(block.coefficients(cells, 1), 1 if thinning > 1 else None)
-    others = few.coefficients(cells, 2) if thinning > 1 else ()
-    everyone = None if weights is None else weights[block.persons].to(block.posterior.dtype)
-    some = None if weights is None else weights[few.persons].to(block.posterior.dtype)
-    for coefficients, weight, scale in chain(
-        zip(terms, repeat(everyone), repeat(1.0)), zip(others, repeat(some), repeat(factor))
-    ):
-        before = total.diagonal().clone()
-        weighted = coefficients if weight is None else coefficients * weight[:, None]
-        total.addmm_(weighted.T, coefficients, alpha=scale)
-        if bool((total.diagonal() - before <= left_over * total.diagonal()).all()):
-            break
-    return total
-
-
-def _total(weights: Float[Tensor, " persons"] | None, block: ScoreBlock) -> float:
-    return float(len(block.persons)) if weights is None else float(weights[block.persons].sum().clamp(min=1e-12))
 
 
 def person_scores(

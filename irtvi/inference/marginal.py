@@ -9,7 +9,7 @@ from torch import Tensor
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.expectation import Pass, run_pass
 from irtvi.inference.item_posterior import uses_blocks
-from irtvi.inference.louis import EXACT, ROUGH, missing_information, missing_information_by_item
+from irtvi.inference.louis import ROUGH, missing_information, missing_information_by_item
 from irtvi.inference.maximise import Evaluation, Missing
 from irtvi.inference.placing import MOST_REPLACEMENTS, Placing
 from irtvi.inference.table import gradient_and_information
@@ -81,9 +81,9 @@ class MarginalPosterior:
         return self.missing(free, evaluation.passed, self.sample_size, ROUGH)
 
     def missing(
-        self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float = EXACT, thinning: int = 1
+        self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float, n_finer: int | None = None
     ) -> Missing:
-        """As :meth:`missing_information`, with the sample's size and the precision given."""
+        """As :meth:`missing_information`, from so many persons; the finer terms from fewer if ``n_finer`` is given."""
         persons = passed.persons
         if uses_blocks(self.model):
             sd = torch.nan_to_num(persons.sd, nan=0.0)
@@ -91,11 +91,20 @@ class MarginalPosterior:
             weights[self.persons] = 1.0 if self.data.weights is None else self.data.weights[self.persons]
             mean = torch.nan_to_num(persons.mean, nan=0.0)
             return missing_information_by_item(self.model, self.data.cells, free, mean, sd, weights)
-        chosen, scale = spread_sample(self.persons, persons.mean, self.data.weights, n_sample, self.generator)
-        matrix = missing_information(
-            self.model, self.data.cells, free, chosen, persons.mean, persons.sd, self.data.weights, self.data.groups,
-            left_over, thinning,
-        )  # fmt: skip
+        if n_finer is None or n_finer >= min(n_sample, len(self.persons)):
+            return self._missing(free, passed, n_sample, left_over, (1, None))
+        coarse = self._missing(free, passed, n_sample, left_over, (1, 2))
+        return coarse + self._missing(free, passed, n_finer, left_over, (2, None))
+
+    def _missing(
+        self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float,
+        degrees: tuple[int, int | None],
+    ) -> Float[Tensor, "n_free n_free"]:  # fmt: skip
+        moments = passed.persons.mean, passed.persons.sd
+        weights, groups = self.data.weights, self.data.groups
+        chosen, scale = spread_sample(self.persons, moments[0], weights, n_sample, self.generator)
+        cells = self.data.cells
+        matrix = missing_information(self.model, cells, free, chosen, *moments, weights, groups, left_over, degrees)
         return matrix * scale
 
 

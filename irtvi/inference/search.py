@@ -45,7 +45,7 @@ RUNAWAY = 60.0
 """A slope or intercept without a prior beyond this has no finite maximum."""
 INFORMATION_WORK = 1e9
 """Persons times squared parameters that go into the standard errors, at most; but 2,500 persons at least."""
-FINER_PERSONS, FINER_WORK = 2_500, 5e7
+FINER_PERSONS, FINER_WORK = 1_500, 5e7
 """From how many of them the finer terms come, at least, and for how much work."""
 
 
@@ -329,10 +329,11 @@ def _finish(
         affordable = min(len(persons), max(2_500, int(INFORMATION_WORK / model.n_free**2)))
         if uses_blocks(model):
             affordable = len(persons)
-        thinning = max(1, affordable // max(FINER_PERSONS, int(FINER_WORK / model.n_free**2)))
+        finer = min(affordable, max(FINER_PERSONS, int(FINER_WORK / model.n_free**2)))
         information = observed_information(model, free, passed.expectations)
-        for n_information in dict.fromkeys((affordable, len(persons))):
-            missing = final.missing(free, passed, n_information, EXACT if thinning == 1 else NEGLIGIBLE, thinning)
+        for n_information, n_finer in dict.fromkeys([(affordable, finer), (len(persons), len(persons))]):
+            left_over = EXACT if n_finer == len(persons) else NEGLIGIBLE
+            missing = final.missing(free, passed, n_information, left_over, n_finer)
             if any(model.hyper) and isinstance(missing, Tensor):
                 curvature = mixed_curvature(model, free, information, missing)
             else:

@@ -176,10 +176,10 @@ class DenseCells(Cells):
         if values.shape[1] <= _FEW_CATEGORIES:
             counted = [code for code in range(values.shape[1]) if bool(values[:, code].any())]
             total = values.new_zeros(self.n_persons)
-            for rows in torch.arange(self.n_persons, device=values.device).split(_CACHED):
-                codes = self.codes[int(rows[0]) : int(rows[-1]) + 1]
+            gave = values.new_empty(_CACHED, self.n_items)
+            for codes, part in zip(self.codes.split(_CACHED), total.split(_CACHED), strict=True):
                 for code in counted:
-                    total[rows] += (codes == code).double() @ values[:, code]
+                    part += torch.eq(codes, code, out=gave[: len(codes)]) @ values[:, code]
             return total
         padded = torch.cat([torch.zeros_like(values[:, :1]), values], 1)
         return torch.cat([padded.take(at).sum(1) for at in self._places(padded.shape[1])])

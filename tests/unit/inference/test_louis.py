@@ -5,7 +5,7 @@ import torch
 
 import irtvi
 from irtvi.inference.engines.engine import Data
-from irtvi.inference.louis import EXACT, NEGLIGIBLE, missing_information, person_scores, polynomials
+from irtvi.inference.louis import EXACT, missing_information, person_scores, polynomials
 from irtvi.inference.nodes import Grid
 from irtvi.inference.table import log_prob_table
 from irtvi.models.specification import Specification, build
@@ -65,15 +65,15 @@ def test_a_free_population_and_tied_slopes():
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_finer_terms_from_some_of_the_persons(simulated):
+def test_the_first_term_and_the_finer_ones(simulated):
     case = simulated(6000, 20, seed=8)
     data = case.data
     sums = eap(case.model, case.free, data.cells, data.groups)
     args = case.model, data.cells, case.free, torch.arange(6000), sums.mean, sums.sd, None, data.groups
-    whole, thinned = missing_information(*args), missing_information(*args, NEGLIGIBLE, 4)
-    # Degree 1 has nearly all of it; a systematic quarter gives the rest to a few percent of that rest.
-    torch.testing.assert_close(thinned.diagonal(), whole.diagonal(), rtol=5e-3, atol=0)
-    assert not torch.equal(thinned, whole)
+    whole, first, finer = (missing_information(*args, EXACT, degrees) for degrees in ((1, None), (1, 2), (2, None)))
+    torch.testing.assert_close(first + finer, whole, rtol=1e-4, atol=1e-4)
+    assert bool((first.diagonal() > finer.diagonal()).all())
+    assert bool((finer.diagonal() > 0).all())
 
 
 def test_polynomials_are_orthonormal():
