@@ -30,7 +30,7 @@ from data import MISSING, Simulated, Size, simulate
 from irtvi.inference.answers import answers_of
 from irtvi.inference.encoders import LearnedEncoder
 from irtvi.inference.encoders.proposal import GaussianProposal
-from irtvi.inference.engines import Quadrature
+from irtvi.inference.engines import Amortized, Quadrature
 from irtvi.inference.engines.engine import Data, Progress
 from irtvi.inference.objectives import GRADIENTS, OBJECTIVES
 from irtvi.inference.posterior import Posterior
@@ -104,6 +104,11 @@ def exact(model: Model, data: Data, generator: torch.Generator) -> Posterior:
     return Quadrature().fit(model, data, generator, Progress())
 
 
+def default(model: Model, data: Data, generator: torch.Generator) -> Posterior:
+    """The amortized engine: no bound, but windows placed by the encoder."""
+    return Amortized().fit(model, data, generator, Progress())
+
+
 def climb(objective: str) -> Fitter:
     """The stochastic path with a named objective."""
 
@@ -115,7 +120,7 @@ def climb(objective: str) -> Fitter:
 
 def slopes_by_objective(size: Size, n_sets: int) -> Table:
     """Error of the slopes for every objective, averaged over simulated sets."""
-    fitters = {"exact": exact} | {name: climb(name) for name in OBJECTIVES}
+    fitters = {"exact": exact, "none (default)": default} | {name: climb(name) for name in OBJECTIVES}
     runs: dict[str, list[Judged]] = {name: [] for name in fitters}
     for seed in range(1, n_sets + 1):
         truth = simulate(size, seed)
@@ -167,6 +172,9 @@ class Given(LearnedEncoder):
     def __init__(self, proposal: GaussianProposal) -> None:
         super().__init__()
         self.mean, self.sd = torch.nn.Parameter(proposal.mean), proposal.sd
+
+    def settings(self) -> dict[str, int]:
+        return {}
 
     def encode(self, model, free, answers, persons, groups) -> GaussianProposal:
         return GaussianProposal(self.mean[persons], self.sd[persons])

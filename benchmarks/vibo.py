@@ -27,11 +27,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from data import Simulated, Size, simulate
-from irtvi.inference.engines import Amortized
-from irtvi.inference.engines.engine import Data, Progress
-from irtvi.inference.posterior import Posterior
-from irtvi.models.model import Model
-from objectives import Judged, climb, exact, judge, problem, size_of
+from objectives import Judged, climb, default, exact, judge, problem, size_of
 from tables import Table
 
 OUTPUT = Path(__file__).resolve().parent / "output"
@@ -128,11 +124,6 @@ def train(simulated: Simulated, sees_item: bool, epochs: int) -> Judged:
         seconds=time.process_time() - started,
         slopes=slopes,
     )
-
-
-def default(model: Model, data: Data, generator: torch.Generator) -> Posterior:
-    """The amortized engine."""
-    return Amortized().fit(model, data, generator, Progress())
 
 
 def compare(size: Size, epochs: int, seed: int) -> Table:

@@ -32,10 +32,13 @@ __all__ = [
 ]
 
 
+LAZY = ("diagnostics", "plots")
+
+
 def __getattr__(name: str) -> object:
-    """Figures are imported when they are first asked for: plotly takes its time."""
-    if name == "plots":
+    """Diagnostics and figures are imported when they are first asked for: plotly takes its time."""
+    if name in LAZY:
         import importlib
 
-        return importlib.import_module("irtvi.plots")
+        return importlib.import_module(f"irtvi.{name}")
     raise AttributeError(f"module 'irtvi' has no attribute {name!r}")

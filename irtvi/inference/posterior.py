@@ -15,6 +15,24 @@ from irtvi.models.model import Model
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """Where a search stood.
+
+    Attributes
+    ----------
+    model : Model
+        Held parameters and networks may change in the course of a search.
+    free : Float[Tensor, " n_free"]
+    encoder : LearnedEncoder or None
+        What was trained so far.
+    """
+
+    model: Model
+    free: Float[Tensor, " n_free"]
+    encoder: LearnedEncoder | None = None
+
+
+@dataclass(frozen=True)
 class Step:
     """One pass of a search.
 
@@ -28,12 +46,19 @@ class Step:
         Largest component of the next step in complete-data standard errors.
     seconds : float
         Since the fit began.
+    snapshot : Snapshot or None
+        Kept in memory only.
     """
 
     phase: str
     objective: float
     step_se: float
     seconds: float
+    snapshot: Snapshot | None = field(default=None, repr=False, compare=False)
+
+
+STEP = ["phase", "objective", "step_se", "seconds"]
+"""Of a step, what tables and files have."""
 
 
 @dataclass(frozen=True)

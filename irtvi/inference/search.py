@@ -17,7 +17,7 @@ from irtvi.inference.maximise import Evaluation, Maximum, Missing, curvature_of,
 from irtvi.inference.networks import has_networks, improved, opened, weights_log_prior
 from irtvi.inference.orientation import reflected
 from irtvi.inference.placing import Placing
-from irtvi.inference.posterior import Posterior
+from irtvi.inference.posterior import Posterior, Snapshot
 from irtvi.inference.start import start_values
 from irtvi.inference.table import observed_information
 from irtvi.models.model import Model, hold
@@ -52,15 +52,15 @@ FINER_PERSONS, FINER_WORK = 1_500, 5e7
 class _Best:
     """Watches a search and remembers the best point."""
 
-    def __init__(self, phase: str, progress: Progress) -> None:
-        self.phase, self.progress = phase, progress
+    def __init__(self, phase: str, progress: Progress, model: Model) -> None:
+        self.phase, self.progress, self.model = phase, progress, model
         self.free: Tensor | None = None
         self.objective = -torch.inf
 
     def __call__(self, free: Tensor, evaluation: Evaluation, step_se: float) -> None:
         if evaluation.objective > self.objective:
             self.free, self.objective = free, evaluation.objective
-        self.progress.tell(self.phase, evaluation.objective, step_se)
+        self.progress.tell(self.phase, evaluation.objective, step_se, Snapshot(self.model, free))
         if self.progress.cancelled():
             raise KeyboardInterrupt
 
@@ -173,7 +173,7 @@ def _sample(persons: Tensor, model: Model, data: Data, generator: torch.Generato
 def _climb(
     state: _State, problem: MarginalPosterior, phase: str, tolerance: float, max_passes: int, progress: Progress
 ) -> Maximum | None:
-    best = _Best(phase, progress)
+    best = _Best(phase, progress, problem.model)
     try:
         maximum = maximise(problem, state.free, tolerance, max_passes, best, state.missing)
     except KeyboardInterrupt:
@@ -209,7 +209,7 @@ def _learn_networks(state: _State, problem: MarginalPosterior, phase: str, progr
         expectations = passed.expectations
         objective = passed.log_likelihood + float(state.model.log_prior.value(state.free))
         objective += weights_log_prior(state.model)
-        progress.tell(f"network, {phase}", objective, torch.nan)
+        progress.tell(f"network, {phase}", objective, torch.nan, Snapshot(state.model, state.free))
         if progress.cancelled():
             raise KeyboardInterrupt
         if objective < reached + max(NETWORK_GAIN, NETWORK_SHARE * abs(objective)):

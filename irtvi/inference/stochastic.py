@@ -15,6 +15,7 @@ Polyak & Juditsky (1992). Acceleration of stochastic approximation by averaging.
 
 import math
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -27,12 +28,11 @@ from irtvi.inference.answers import Answers, answers_of
 from irtvi.inference.certificate import audit
 from irtvi.inference.encoders import LEARNED_ENCODERS, LearnedEncoder
 from irtvi.inference.engines.engine import Data, Progress
-from irtvi.inference.expectation import PersonSums
 from irtvi.inference.item_posterior import DiagonalCurvature
 from irtvi.inference.objectives import GRADIENTS, OBJECTIVES, Bound, GradientEstimator, ciwae
 from irtvi.inference.orientation import reflected
 from irtvi.inference.pairs import log_density, log_likelihood, suited
-from irtvi.inference.posterior import Posterior
+from irtvi.inference.posterior import Posterior, Snapshot
 from irtvi.inference.start import start_values
 from irtvi.models.model import Model
 
@@ -209,9 +209,7 @@ class Bounding:
         noise = self.noise((self.outer * self.inner, len(batch.persons)))
         theta = proposal.transport(noise)
         at, items = theta.detach().requires_grad_(True), free.detach().requires_grad_(True)
-        log_p = log_likelihood(self.model, items, cells, at) + log_density(
-            self.model, items, batch.groups, at
-        )
+        log_p = log_likelihood(self.model, items, cells, at) + log_density(self.model, items, batch.groups, at)
         log_q = (proposal.detach() if self.estimator.detaches_proposal else proposal).log_prob(theta)
         log_weights = (log_p - log_q).detach().view(self.outer, self.inner, -1)
         bound = self.bound(log_weights)
@@ -309,7 +307,8 @@ def _train(
             training.mean, training.sd = mean, log_sd.exp()
             training.rounds += 1
             training.converged = step == SMALLEST_STEP and movement <= settings.tolerance
-            progress.tell(settings.objective, bound, movement)
+            snapshot = Snapshot(problem.model, mean, deepcopy(problem.encoder))
+            progress.tell(settings.objective, bound, movement, snapshot)
     except KeyboardInterrupt:
         training.stopped = True
     return training
@@ -356,8 +355,7 @@ def _posterior(
     with torch.no_grad():
         proposal = problem.encoder.encode(model, free, problem.answers, everyone, data.groups)
     judged = audit(model, free, data.cells, everyone, data.groups, proposal)
-    sums = judged.sums
-    log_marginal = sums.log_marginal[persons]
+    log_marginal = judged.sums.log_marginal[persons]
     if data.weights is not None:
         log_marginal = log_marginal * data.weights[persons]
     return Posterior(
@@ -366,9 +364,7 @@ def _posterior(
         curvature=DiagonalCurvature(training.sd.square()) if model.n_free else None,
         log_likelihood=float(log_marginal.sum()),
         log_prior=float(model.log_prior.value(free)),
-        persons=PersonSums(
-            sums.log_marginal, judged.encoded_mean, judged.encoded_sd, sums.edge, sums.halving
-        ),
+        persons=judged.encoded,
         converged=training.converged,
         stopped=training.stopped,
         reason=_reason(training, settings),

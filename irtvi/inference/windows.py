@@ -57,18 +57,25 @@ class WindowPlacing(Placing):
 
     def place(self, model: Model, free: Float[Tensor, " n_free"]) -> PlacedAnswers:
         if self._placed is None:
-            if self._mean is None or self._sd is None:
-                proposal = self.encoder.encode(model, free, self.answers, self.persons, self.groups[self.persons])
-                self._mean, self._sd = (moment.double() for moment in proposal.moments())
+            mean, sd = self.moments(model, free)
             low, high = population_range(model, free, self._tail)
             rough = torch.linspace(low, high, ROUGH_GRID, dtype=torch.float64, device=free.device)[:, None]
             steepest = self.slope_share / max(steepest_slope(model, rough, free), 1e-6)
             placement = windows(
-                self._mean, self._sd, self.persons, self.groups[self.persons], (low, high),
+                mean, sd, self.persons, self.groups[self.persons], (low, high),
                 self.sd_share, steepest, HALF_WIDTH + self._margin,
             )  # fmt: skip
             self._placed = PlacedAnswers(self.answers, placement)
         return self._placed
+
+    def moments(
+        self, model: Model, free: Float[Tensor, " n_free"]
+    ) -> tuple[Float[Tensor, " some"], Float[Tensor, " some"]]:
+        """Where each person's posterior is taken to lie: first by the encoder, later by the last pass."""
+        if self._mean is None or self._sd is None:
+            proposal = self.encoder.encode(model, free, self.answers, self.persons, self.groups[self.persons])
+            self._mean, self._sd = (moment.double() for moment in proposal.moments())
+        return self._mean, self._sd
 
     def adequate(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> bool:
         assert self._placed is not None

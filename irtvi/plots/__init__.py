@@ -15,6 +15,7 @@ All take the result first, and ``dark=True`` for a dark background; what the fig
 ``person_item_map(result)``                    persons and items on one scale (Wright map)
 ``discrimination_difficulty(result)``          items by difficulty and discrimination
 ``training(result)``                           how the fit went
+``convergence(result, responses=None)``        how far the fit can be trusted, before and after repair
 ``comparison(table)``                          what :func:`irtvi.compare` says
 ``write_html(figure, path)``, ``CONFIG``       export; options under which every figure is shown
 =============================================  ===================================================================
@@ -24,6 +25,7 @@ from irtvi.plots.abilities import abilities
 from irtvi.plots.category_curves import category_curves
 from irtvi.plots.caterpillar import caterpillar
 from irtvi.plots.comparison import comparison
+from irtvi.plots.convergence import convergence
 from irtvi.plots.discrimination_difficulty import discrimination_difficulty
 from irtvi.plots.export import CONFIG, write_html
 from irtvi.plots.icc import icc
@@ -40,6 +42,7 @@ __all__ = [
     "category_curves",
     "caterpillar",
     "comparison",
+    "convergence",
     "discrimination_difficulty",
     "icc",
     "icc_lines",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -13,22 +13,18 @@ import torch
 from torch import Tensor
 
 from irtvi.errors import IrtviError, ResponsesNeededError, SpecificationError
-from irtvi.inference.answers import answers_of
 from irtvi.inference.certificate import Certificates, reliable
-from irtvi.inference.encoders.parabola import Parabola
-from irtvi.inference.engines import Amortized
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.item_posterior import FullCurvature
-from irtvi.inference.posterior import Posterior, parameter_draws
-from irtvi.inference.window_certificate import audit_windows
+from irtvi.inference.posterior import STEP, Posterior, parameter_draws
 from irtvi.models.items.item_model import ItemModel
 from irtvi.models.model import Model
 from irtvi.responses.coding import Coding
 from irtvi.responses.responses import Responses
 from irtvi.results import curves, person_posterior, scores, state
+from irtvi.results.certifying import COLUMNS, certificates, scored
 from irtvi.results.item_statistics import ItemStatistics, item_statistics
 from irtvi.results.reliability import reliability
-from irtvi.results.scoring import eap
 from irtvi.results.summary import Summary, facts
 from irtvi.results.tables import free_parameter_names, parameter_table, population_table
 
@@ -102,7 +98,7 @@ class Result:
     @cached_property
     def trace(self) -> pd.DataFrame:
         """One row per pass: phase, objective, step_se, seconds."""
-        return pd.DataFrame([vars(step) for step in self.posterior.trace])
+        return pd.DataFrame([[getattr(step, name) for name in STEP] for step in self.posterior.trace], columns=STEP)
 
     # ---- tables ------------------------------------------------------------------------------
 
@@ -131,17 +127,21 @@ class Result:
         """
         if "certificates" in self._stored:
             return self._stored["certificates"]
-        responses = self.responses_of(None)
-        found = self.posterior.certificates
-        if found is None and self.engine == Amortized.name:
-            data = self._data(responses)
-            answers = answers_of(self.model, data.cells)
-            found = audit_windows(self.model, self.posterior.free, answers, data.groups, Parabola()).certificates
-        if found is None:
-            sums = self.posterior.persons
-            found = Certificates.of_windows(sums, torch.zeros_like(sums.mean, dtype=torch.bool), reliable(sums))
-        columns = {f.name: getattr(found, f.name).cpu().numpy() for f in fields(Certificates) if f.name != "edge"}
-        return pd.DataFrame(columns, index=responses.person_ids)
+        columns = {name: getattr(self.certified(), name).cpu().numpy() for name in COLUMNS}
+        return pd.DataFrame(columns, index=self.responses_of(None).person_ids)
+
+    def certified(self, new: Any = None) -> Certificates:
+        """The whole certificate of the persons of the fit, or of new ones, as tensors.
+
+        Raises
+        ------
+        ResponsesNeededError
+            The result was loaded from a file without responses.
+        """
+        responses = self.responses_of(new)
+        if new is None and self.posterior.certificates is not None:
+            return self.posterior.certificates
+        return certificates(self.posterior, self.engine, self._data(responses))
 
     @cached_property
     def items(self) -> pd.DataFrame:
@@ -278,12 +278,18 @@ class Result:
             Of the interval.
         limit : float
             Where an estimate without a finite maximum is put (ML), with its sign.
+
+        Notes
+        -----
+        The EAP comes as the fit's own: by windows or the grid, or, after a fit to a named objective, from the
+        encoder that was trained, unrepaired. The other methods maximise and need no approximation.
+        ``irtvi.diagnostics.convergence(result, new)`` has the whole certificate.
         """
         responses = self._encoded(new)
         data = self._data(responses)
         if method == "eap":
-            sums = eap(self.model, self.posterior.free, data.cells, data.groups, self.engine)
-            return scores.ability_table(self.posterior, data, responses, sums, reliable(sums), level)
+            sums, trusted = scored(self.posterior, self.engine, data)
+            return scores.ability_table(self.posterior, data, responses, sums, trusted, level)
         values = curves.code_values(self.coding, self.item_models)
         return scores.estimate_table(self.posterior, data, responses, values, method, level, limit)
 

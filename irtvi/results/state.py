@@ -1,7 +1,7 @@
 """A result as plain state, and back: what a file holds. Nothing in it is executed when it is read."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,10 @@ import pandas as pd
 import torch
 
 from irtvi.errors import DamagedFileError, SpecificationError
+from irtvi.inference.encoders import LEARNED_ENCODERS, LearnedEncoder
 from irtvi.inference.expectation import PersonSums
 from irtvi.inference.item_posterior import BlockCurvature, Curvature, DiagonalCurvature, FullCurvature
-from irtvi.inference.posterior import Posterior, Step
+from irtvi.inference.posterior import STEP, Posterior, Step
 from irtvi.models.items import ITEM_MODELS, Facts, ItemModel
 from irtvi.models.model import Component, Model
 from irtvi.models.parameters import LogPrior, Slots
@@ -138,10 +139,11 @@ def _posterior_state(posterior: Posterior, item_models: tuple[ItemModel, ...]) -
         "converged": posterior.converged,
         "stopped": posterior.stopped,
         "reason": posterior.reason,
-        "trace": pd.DataFrame([asdict(step) for step in posterior.trace], columns=[f.name for f in fields(Step)]),
+        "trace": pd.DataFrame([[getattr(step, name) for name in STEP] for step in posterior.trace], columns=STEP),
         "boundary": [list(where) for where in posterior.boundary],
         "seconds": posterior.seconds,
         "information_persons": posterior.information_persons,
+        "encoder": _encoder_state(posterior.encoder),
         "n_free": model.n_free,
         "n_categories": model.n_categories,
         "excluded": model.excluded,
@@ -190,6 +192,7 @@ def _posterior_of(state: dict[str, Any], models: Models) -> tuple[Posterior, tup
         boundary=tuple((part, member, slot) for part, member, slot in state["boundary"]),
         seconds=state["seconds"],
         information_persons=state["information_persons"],
+        encoder=_encoder_of(state.get("encoder")),
     )
     return posterior, tuple(item_models)
 
@@ -220,6 +223,20 @@ def _slots_of(state: dict[str, Any], specs: tuple) -> Slots:
     transforms = tuple(TRANSFORMS[name] for name in state["transforms"])
     tensors = (_tensor(state[name]) for name in ("index", "held", "exists"))
     return Slots(specs, transforms, tuple(state["sizes"]), *tensors)
+
+
+def _encoder_state(encoder: LearnedEncoder | None) -> dict[str, Any] | None:
+    if encoder is None:
+        return None
+    return {"name": encoder.name, "settings": encoder.settings(), "weights": dict(encoder.state_dict())}
+
+
+def _encoder_of(state: dict[str, Any] | None) -> LearnedEncoder | None:
+    if state is None:
+        return None
+    encoder = LEARNED_ENCODERS[state["name"]](torch.Generator(), **state["settings"])
+    encoder.load_state_dict({name: _tensor(value) for name, value in state["weights"].items()})
+    return encoder
 
 
 def _curvature_state(curvature: Curvature | None) -> dict[str, Any] | None:

@@ -1,6 +1,5 @@
 """A fit in words and numbers."""
 
-import math
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -61,8 +60,10 @@ def facts(result: "Result") -> list[tuple[str, str]]:
         said.append(("Reliability (empirical)", f"{reliability['empirical']:.3f}"))
         said.append(("Reliability (marginal, of what was answered)", f"{reliability['marginal']:.3f}"))
         said.append(("Reliability (marginal, all items)", f"{reliability['marginal_all_items']:.3f}"))
-    trusted = float(result.abilities["reliable"].to_numpy().mean()) if result.has_people else math.nan
-    if not math.isnan(trusted):
-        said.append(("Abilities certified", f"{trusted:.1%} of persons"))
+    if result.has_people and len(result.abilities):
+        found = result.certificates
+        reliable, repaired = (found[name].to_numpy(dtype=float).mean() for name in ("reliable", "repaired"))
+        mended = f"; the encoder's answer was repaired for {repaired:.1%}" if repaired > 0 else ""
+        said.append(("Abilities certified", f"{reliable:.1%} of persons{mended}"))
     said.append(("Scale", SCALE + " " + " ".join(result.notes)))
     return said

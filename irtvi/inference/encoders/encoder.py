@@ -46,4 +46,8 @@ class Encoder(ABC):
 
 
 class LearnedEncoder(Encoder, nn.Module):
-    """An encoder with weights; its ``state_dict`` and constructor arguments rebuild it."""
+    """An encoder with weights; its :meth:`settings` and ``state_dict`` rebuild it."""
+
+    @abstractmethod
+    def settings(self) -> dict[str, int]:
+        """What the constructor takes besides the source of randomness."""

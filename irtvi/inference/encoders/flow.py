@@ -107,22 +107,24 @@ class FlowEncoder(LearnedEncoder):
     n_odd, n_even : int
         Sums that change sign with the direction of ability, and that do not.
 
-    Raises
-    ------
-    MissingExtraError
-        zuko is not installed.
+    Notes
+    -----
+    Only encoding needs zuko, so that a result can be read where it is not installed.
     """
 
     name: ClassVar[str] = "flow"
 
     def __init__(self, generator: torch.Generator, width: int = 32, n_odd: int = 4, n_even: int = 4) -> None:
         super().__init__()
-        spline_class()
+        self.n_odd, self.n_even = n_odd, n_even
         self.gaussian = ProductOfExperts(generator, width)
         self.context = CurveNetwork(n_odd, n_even, width, generator)
         nn.init.xavier_uniform_(self.context.last, generator=generator)
         self.bend = seeded_linear(n_odd + n_even, width, generator).weight
         self.knots = nn.Parameter(torch.zeros(3 * BINS - 1, width))
+
+    def settings(self) -> dict[str, int]:
+        return {"width": self.gaussian.width, "n_odd": self.n_odd, "n_even": self.n_even}
 
     def encode(
         self,
@@ -132,6 +134,7 @@ class FlowEncoder(LearnedEncoder):
         persons: Int[Tensor, " some"],
         groups: Int[Tensor, " some"],
     ) -> FlowProposal:
+        spline_class()
         centre, scale = standard_scale(model, free)
         curves = self.gaussian.view.curves(model, free, centre, scale)
         sums = sum_over_answers(self.context(curves).T, answers, persons).T

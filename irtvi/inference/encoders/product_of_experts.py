@@ -134,8 +134,12 @@ class ProductOfExperts(LearnedEncoder):
 
     def __init__(self, generator: torch.Generator, width: int = 32) -> None:
         super().__init__()
+        self.width = width
         self.view = ItemView()
         self.network = CurveNetwork(1, 1, width, generator)
+
+    def settings(self) -> dict[str, int]:
+        return {"width": self.width}
 
     def experts(
         self, model: Model, free: Float[Tensor, " n_free"], centre: Tensor, scale: Tensor

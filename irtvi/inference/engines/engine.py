@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from irtvi.inference.posterior import Posterior, Step
+from irtvi.inference.posterior import Posterior, Snapshot, Step
 from irtvi.models.items.item_model import ItemModel
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells
@@ -78,8 +78,9 @@ class Progress:
     steps: list[Step] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
 
-    def tell(self, phase: str, objective: float, step_se: float) -> None:
-        step = Step(phase, objective, step_se, time.perf_counter() - self.started)
+    def tell(self, phase: str, objective: float, step_se: float, snapshot: Snapshot) -> None:
+        """Note a pass."""
+        step = Step(phase, objective, step_se, time.perf_counter() - self.started, snapshot)
         self.steps.append(step)
         if self.listener is not None:
             self.listener(step)

@@ -133,10 +133,10 @@ def test_flow_proposal_is_a_density_and_its_draws_follow_it(generator):
     assert mean.tolist() == pytest.approx(proposal.moments()[0].tolist(), abs=5e-3)
 
 
-def test_missing_zuko_is_named(generator, monkeypatch):
+def test_missing_zuko_is_named(simulated, generator, monkeypatch):
     def absent(name):
         raise ImportError(name)
 
     monkeypatch.setattr(flow.importlib, "import_module", absent)
     with pytest.raises(MissingExtraError, match=r"needs zuko.*irtvi\[flow\]"):
-        FlowEncoder(generator)
+        moments(FlowEncoder(generator), simulated(5, 4), simulated(5, 4).codes)

@@ -26,6 +26,9 @@ class Given(LearnedEncoder):
         super().__init__()
         self.mean, self.sd = torch.nn.Parameter(mean), sd
 
+    def settings(self):
+        return {}
+
     def encode(self, model, free, answers, persons, groups):
         return GaussianProposal(self.mean[persons], self.sd[persons])
 

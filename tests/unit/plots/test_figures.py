@@ -52,6 +52,7 @@ FIGURES = {
     "person_item_map": lambda r, dark: plots.person_item_map(r, dark=dark),
     "discrimination_difficulty": lambda r, dark: plots.discrimination_difficulty(r, dark=dark),
     "training": lambda r, dark: plots.training(r, dark=dark),
+    "convergence": lambda r, dark: plots.convergence(r, dark=dark),
     "comparison": lambda r, dark: plots.comparison(irtvi.compare({"a": r, "b": r}), dark=dark),
 }
 
