@@ -3,10 +3,10 @@
 The reference tables come from marginal maximum likelihood on 61 nodes with standard errors by the Oakes
 identity; a 3PL has a normal(-1.386294, .5) prior on logit(c). Tolerances are the promises of the package.
 Quadrature: log-likelihood within .002, a and b within the larger of .002 and .001 SE, SE within 1 %.
-Amortized: a and b within .03 SE, log marginal within .02, SE within 1 %.
+Amortized: a and b within .03 SE, log marginal within .02, SE within 1 %. EAP and sd after the fit: within .001 and
+.002.
 """
 
-import gzip
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +18,9 @@ import irtvi
 ENGINES = ["quadrature", "amortized"]
 DATA = {"LSAT6": "lsat6", "LSAT7": "lsat7", "SAT12": "sat12", "ability": "icar16"}
 LOG_LIKELIHOOD = {"quadrature": 0.002, "amortized": 0.02}
+SCORE = {"quadrature": 0.001, "amortized": 0.002}
+REACH = 6.0
+"""The reference's nodes end here and cut posteriors off where the sd of ability is 1.38 (icar16, Rasch)."""
 GUESSING = {"a": None, "d": None, "c": irtvi.priors.Normal(-1.386294, 0.5)}
 CASES = [
     (name, table)
@@ -56,6 +59,7 @@ def published(request, reference):
         fit=line_of(folder / "fit.csv", table),
         items=pd.read_csv(folder / f"items_irt_{table}.csv"),
         intercepts=pd.read_csv(folder / f"items_slopeintercept_{table}.csv"),
+        scores=pd.read_csv(folder / f"scores_{table}.csv"),
         sd=float(pd.read_csv(folder / f"group_{table}.csv").set_index("name")["value"]["cov1"]) ** 0.5,
     )
 
@@ -110,6 +114,16 @@ class TestTablesOfMirt:
             assert abs(found - published.sd) <= tolerance(fitted.engine, error)
         else:
             assert found == 1.0
+
+    def test_scores(self, published, fitted):
+        expected, allowed = published.scores, SCORE[fitted.engine]
+        inside = (expected["EAP"].abs() + 4.5 * expected["EAP_SE"] < REACH).to_numpy()
+        assert inside.mean() > 0.9
+        for scores in (fitted.abilities, fitted.score(published.responses)):
+            for ours, theirs in (("theta", "EAP"), ("sd", "EAP_SE")):
+                apart = np.abs(scores[ours].to_numpy() - expected[theirs].to_numpy())
+                assert apart[inside].max() < allowed
+        assert fitted.abilities["reliable"].all()
 
 
 # The README of the reference tables, and R mirt, tests/testthat/test-01-mirtOne.R and test-15-IRTpars.R.
@@ -199,10 +213,30 @@ def test_best_known_log_likelihoods(reference, name, model, best, engine):
 @pytest.fixture(scope="module")
 def long_tests(reference):
     found = {}
-    for name in ("gsm8k", "truthfulqa"):
-        with gzip.open(reference / "data" / f"metabench_{name}.csv.gz", "rt") as file:
-            found[name] = irtvi.read(pd.read_csv(file))
+    for name in ("metabench_gsm8k", "metabench_truthfulqa", "wordbank_danish"):
+        found[name] = irtvi.read(reference / "data" / f"{name}.csv.gz")
     return found
+
+
+def coefficients(reference, name, responses):
+    table = pd.read_csv(reference / "reference" / f"{name}.csv")
+    return pd.DataFrame({"a": table["a1"].to_numpy(), "d": table["d"].to_numpy()}, index=responses.item_ids)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("metabench_gsm8k", "metabench_gsm8k_mirt_coefs"), ("wordbank_danish", "wordbank_danish_mirt2pl_coefs")],
+)
+def test_long_tests_at_the_same_parameters(reference, long_tests, name, table):
+    """Log marginal within .5 of the exact engine's, on tests whose posteriors are narrower than usual grids."""
+    responses = long_tests[name]
+    held = coefficients(reference, table, responses)
+    fits = [irtvi.fit(responses, model="2pl", fixed=held, engine=engine) for engine in ENGINES]
+    assert [fit.n_parameters for fit in fits] == [0, 0]
+    assert fits[1].log_marginal == pytest.approx(fits[0].log_marginal, abs=0.5)
+    assert fits[1].abilities["reliable"].all()
+    np.testing.assert_allclose(fits[1].abilities["theta"], fits[0].abilities["theta"], rtol=0, atol=SCORE["amortized"])
 
 
 @pytest.mark.slow
@@ -211,18 +245,24 @@ class TestLongAndSteepTests:
     """Posteriors far narrower than the spacing of 61 nodes, on which the published figures are 45 nats off."""
 
     @pytest.mark.parametrize("engine", ENGINES)
-    @pytest.mark.parametrize(("name", "exact"), [("gsm8k", -409846.25), ("truthfulqa", -145420.90)])
+    @pytest.mark.parametrize(("name", "exact"), [("metabench_gsm8k", -409846.25), ("metabench_truthfulqa", -145420.90)])
     def test_published_coefficients(self, reference, long_tests, name, exact, engine):
-        table = pd.read_csv(reference / "reference" / f"metabench_{name}_mirt_coefs.csv")
-        items = pd.DataFrame({"a": table["a1"].to_numpy(), "d": table["d"].to_numpy()})
-        items.index = f"{name}_" + table.iloc[:, 0].astype(str) if "item" in table else long_tests[name].item_ids
-        result = irtvi.fit(long_tests[name], model="2pl", fixed=items, engine=engine)
+        responses = long_tests[name]
+        held = coefficients(reference, f"{name}_mirt_coefs", responses)
+        result = irtvi.fit(responses, model="2pl", fixed=held, engine=engine)
         assert result.n_parameters == 0
         assert result.log_marginal == pytest.approx(exact, abs=0.1)
 
     @pytest.mark.parametrize("engine", ENGINES)
-    @pytest.mark.parametrize(("name", "least"), [("gsm8k", -409792.3), ("truthfulqa", -145406.3)])
+    @pytest.mark.parametrize(("name", "least"), [("metabench_gsm8k", -409792.3), ("metabench_truthfulqa", -145406.3)])
     def test_maximum_likelihood(self, long_tests, name, least, engine):
         result = irtvi.fit(long_tests[name], model="2pl", priors=None, engine=engine)
         assert result.converged
         assert result.log_marginal >= least
+
+    @pytest.mark.parametrize("name", ["metabench_gsm8k", "wordbank_danish"])
+    def test_amortized_maximum_at_the_same_parameters(self, long_tests, name):
+        result = irtvi.fit(long_tests[name], model="2pl", priors=None)
+        exact = irtvi.fit(long_tests[name], model="2pl", fixed=result.items, engine="quadrature")
+        assert result.converged
+        assert result.log_marginal == pytest.approx(exact.log_marginal, abs=0.5)
