@@ -4,13 +4,16 @@ The bound is climbed as published (stochastic gradients, an encoder, mean-field 
 repeated. Most tests also make the mistake on purpose and see that the test notices.
 """
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+import irtvi
 import irtvi.inference.stochastic as stochastic
 from irtvi.inference.answers import answers_of
 from irtvi.inference.certificate import audit
@@ -192,6 +195,26 @@ def test_guessing_fits_no_worse_than_none(simulated):
     assert likelihood["3pl"] > likelihood["2pl"]
 
 
+def test_default_guessing_contains_no_guessing():
+    """Maximum likelihood on data without guessing: the larger model is never worse."""
+    answers = irtvi.simulate("2pl", 500, 6, seed=6).responses
+    small, large = (irtvi.fit(answers, model=m, priors=None) for m in ("2pl", "3pl"))
+    # The promise of the amortized engine about its log-likelihood.
+    assert large.log_marginal > small.log_marginal - 0.02
+
+
+def test_held_out_answers_take_no_part():
+    """Whatever was answered in the cells set aside, the fit is the same: nothing is chosen by them."""
+    answers = irtvi.simulate("2pl", 400, 8, seed=7).responses
+    train, test = irtvi.holdout(irtvi.read(answers), share=0.2, seed=1)
+    hidden = test.cells.to_dense().codes >= 0
+    other = answers.where(~pd.DataFrame(hidden.numpy(), answers.index, answers.columns), 1 - answers)
+    train_again, _ = irtvi.holdout(irtvi.read(other), share=0.2, seed=1)
+    for engine in (irtvi.Amortized(), irtvi.Amortized(objective="elbo", bound=replace(BRIEF, max_rounds=2))):
+        one, same = (irtvi.fit(part, model="2pl", engine=engine) for part in (train, train_again))
+        assert torch.equal(one.posterior.free, same.posterior.free)
+
+
 # 6. Scores that change from call to call.
 
 
@@ -206,7 +229,49 @@ def test_same_seed_same_numbers_and_no_global_randomness(simulated):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-# 7. A loop over persons.
+@pytest.mark.parametrize("objective", [None, "elbo"])
+def test_scores_are_the_same_at_every_call(objective):
+    answers = irtvi.simulate("2pl", 300, 8, missing=0.2, seed=8).responses
+    result = irtvi.fit(
+        answers, model="2pl", engine=irtvi.Amortized(objective=objective, bound=replace(BRIEF, max_rounds=2))
+    )
+    tables = [result.score(answers), result.score(answers), result.score(answers.iloc[::-1]).iloc[::-1]]
+    for table in tables:
+        # In another order windows are cut elsewhere; the promise about EAP and sd is .002.
+        pd.testing.assert_frame_equal(table, result.abilities, rtol=0, atol=1e-4)
+    pd.testing.assert_frame_equal(tables[0], tables[1], rtol=0, atol=0)
+    draws = [result.plausible_values(n=2, seed=3) for _ in range(2)]
+    pd.testing.assert_frame_equal(*draws)
+
+
+# 7. A loop over persons, and arrays of persons x items x draws.
+
+
+class Largest(TorchDispatchMode):
+    """Remembers how many numbers the largest tensor had."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, (tuple, list)) else [out]:
+            if isinstance(tensor, torch.Tensor):
+                # What is expanded takes no memory.
+                self.numbers = max(self.numbers, tensor.untyped_storage().nbytes() // tensor.element_size())
+        return out
+
+
+def test_memory_is_not_that_of_persons_by_items_by_nodes():
+    truth = irtvi.simulate("2pl", 30_000, 40, missing=0.1, seed=9)
+    train, test = irtvi.holdout(irtvi.read(truth.responses), share=0.1, seed=1)
+    with Largest() as largest:
+        result = irtvi.fit(train, model="2pl")
+        result.abilities, result.certificates  # noqa: B018
+        result.predict(test)
+    # 30,000 x 40 cells; times some twenty nodes or a hundred draws they would be 24 million and more.
+    assert 1_200_000 <= largest.numbers < 6_000_000
 
 
 def test_item_formula_is_not_called_by_person(simulated, monkeypatch):
@@ -253,6 +318,17 @@ def test_ordered_categories_are_categories(simulated):
     # A climb to a tenth of a standard error of 32 parameters costs less than 32 / 2 * .1^2 nats, a tight
     # bound's bias about as much.
     assert exact.log_likelihood - 1.0 < posterior.log_likelihood < exact.log_likelihood + 0.01
+
+
+def test_probabilities_of_all_ordered_answers_sum_to_one():
+    """A density of a number would not: the evidence of every pattern of three items with four categories."""
+    cuts = {"b1": [-1.0, -0.5, 0.0], "b2": [0.2, 0.5, 0.4], "b3": [1.1, 1.4, 0.9]}
+    items = pd.DataFrame({"a": [1.3, 0.8, 1.9], **cuts}, index=list("xyz"))
+    patterns = pd.DataFrame(list(itertools.product(range(4), repeat=3)), columns=list("xyz"))
+    for engine in ("amortized", "quadrature"):
+        result = irtvi.fit(patterns, model="grm", fixed=items, engine=engine)
+        people = irtvi.diagnostics.convergence(result).people
+        assert np.exp(people["log_marginal"]).sum() == pytest.approx(1.0, abs=1e-5)
 
 
 def test_item_gaussian_starts_by_number_of_answers(simulated):
