@@ -9,6 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+NO_PRECISION = 1e-10
+"""Share of the largest eigenvalue of a precision at or below which a direction has none."""
+
 
 @dataclass(frozen=True)
 class JointNormal:
@@ -61,7 +64,7 @@ class JointNormal:
         held = ~stays
         pull = self.common[stays] @ (self.common[held].T @ (values[held] - self.mean[held]))
         kept = torch.diag(self.precision[stays]) - self.common[stays] @ self.common[stays].T
-        mean = self.mean[stays] + torch.linalg.lstsq(kept, pull[:, None]).solution[:, 0]
+        mean = self.mean[stays] + pseudo_solved(kept, pull)
         normaliser = log_normaliser(kept)
         return JointNormal(new_index[stays], self.precision[stays], self.common[stays], mean, normaliser)
 
@@ -72,10 +75,20 @@ class JointNormal:
         )  # fmt: skip
 
 
+def pseudo_solved(precision: Float[Tensor, "tied tied"], pull: Float[Tensor, " tied"]) -> Float[Tensor, " tied"]:
+    """Shortest solution of ``precision x = pull``; directions without precision are left out.
+
+    Not by LAPACK's least squares, whose last bits differ from call to call.
+    """
+    eigenvalues, vectors = torch.linalg.eigh(precision)
+    proper = eigenvalues > NO_PRECISION * eigenvalues.max()
+    return vectors[:, proper] @ ((vectors[:, proper].T @ pull) / eigenvalues[proper])
+
+
 def log_normaliser(precision: Float[Tensor, "tied tied"]) -> float:
     """Log normalising constant of a normal density; directions without precision are left out."""
     eigenvalues = torch.linalg.eigvalsh(precision)
-    proper = eigenvalues[eigenvalues > 1e-10 * eigenvalues.max()]
+    proper = eigenvalues[eigenvalues > NO_PRECISION * eigenvalues.max()]
     return 0.5 * float(proper.log().sum()) - 0.5 * len(proper) * math.log(2 * math.pi)
 
 

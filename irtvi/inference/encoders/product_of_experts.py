@@ -62,10 +62,14 @@ class ItemView(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        points = torch.linspace(-REACH, REACH, N_SEEN)
-        weight = torch.exp(-0.25 * points.square())
-        design = torch.stack([torch.ones_like(points), points, -0.5 * points.square()], 1)
-        projection = torch.linalg.lstsq(design * weight[:, None], torch.diag(weight)).solution[1:]
+        points = torch.linspace(-REACH, REACH, N_SEEN, dtype=torch.float64)
+        weight = torch.exp(-0.5 * points.square())
+        # Weighted least squares on terms made orthogonal, hence by plain sums: the last bits of LAPACK's solution
+        # differ from call to call, and with them everything that is trained from here.
+        bowl = -0.5 * points.square()
+        terms = torch.stack([points, bowl - (weight * bowl).sum() / weight.sum()])
+        projection = weight * terms / (weight * terms.square()).sum(1, keepdim=True)
+        points, projection = points.float(), projection.float()
         self.register_buffer("points", points)
         self.register_buffer("projection", projection)
 
