@@ -12,6 +12,7 @@ import torch
 from irtvi.errors import SpecificationError
 from irtvi.inference.engines import ENGINES, Amortized, Engine
 from irtvi.inference.engines.engine import Data, Progress
+from irtvi.inference.interruption import interruptible
 from irtvi.inference.item_posterior import FullCurvature
 from irtvi.inference.louis import person_scores
 from irtvi.inference.posterior import Posterior, Step
@@ -100,7 +101,7 @@ def fit(
     with _Listening(progress) as listener:
         posterior = chosen.fit(built.model.to(place), tensors, generator, listener)
     if responses.survey_weights is not None:
-        posterior = _sandwich(posterior, tensors)
+        posterior = _with_survey_errors(posterior, tensors, listener)
     return Result(
         model_name=_model_name(model, built.item_models),
         engine=chosen.name,
@@ -162,6 +163,18 @@ def _version() -> str:
         return version("irtvi")
     except PackageNotFoundError:
         return "unknown"
+
+
+def _with_survey_errors(posterior: Posterior, data: Data, progress: Progress) -> Posterior:
+    """The posterior with standard errors that suit survey weights, unless the fit was stopped."""
+    if not posterior.stopped:
+        try:
+            with interruptible(progress.cancelled):
+                return _sandwich(posterior, data)
+        except KeyboardInterrupt:
+            pass
+    reason = "Stopped before the standard errors for survey weights were done; there are none."
+    return replace(posterior, curvature=None, stopped=True, converged=False, reason=reason)
 
 
 def _sandwich(posterior: Posterior, data: Data) -> Posterior:

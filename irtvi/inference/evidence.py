@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from irtvi.inference.expectation import Pass
+from irtvi.inference.interruption import may_stop
 from irtvi.inference.item_posterior import Curvature, FullCurvature, full_matrix
 from irtvi.inference.louis import NEGLIGIBLE
 from irtvi.inference.marginal import MarginalPosterior
@@ -125,6 +126,7 @@ def mixed_curvature(
     logs = torch.linspace(math.log(1.5 * chosen.low), math.log(0.7 * chosen.high), MIXTURE_GRID).tolist()
     solved = []
     for log in logs:
+        may_stop()
         one = quadratic.solved({**model.hyper[part], chosen.name: math.exp(log)})
         if one is not None:
             solved.append((one[0] + log, one[1], one[2]))
@@ -200,6 +202,7 @@ def _highest(quadratic: Quadratic, start: Mapping[str, float]) -> dict[str, floa
 
 
 def _evidence(quadratic: Quadratic, hyper: Mapping[str, float]) -> float:
+    may_stop()
     solved = quadratic.solved(hyper)
     return -1e12 if solved is None else solved[0]
 

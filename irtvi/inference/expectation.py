@@ -1,14 +1,15 @@
 """One pass over persons: marginal likelihoods, posterior moments, expected counts."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from irtvi.inference.answers import AnswerBlock, Answers
+from irtvi.inference.interruption import may_stop
 from irtvi.inference.nodes import Block, Placement
 from irtvi.inference.table import Expectations, log_prob_table
 from irtvi.models.model import Model
@@ -45,6 +46,12 @@ class PersonSums:
     @staticmethod
     def empty(n_persons: int, device: torch.device) -> "PersonSums":
         return PersonSums(*(torch.full((n_persons,), torch.nan, dtype=torch.float64, device=device) for _ in range(5)))
+
+    def filled(self, others: "PersonSums") -> "PersonSums":
+        """With those persons of ``others`` who are not known here."""
+        unknown = self.log_marginal.isnan()
+        names = [field.name for field in fields(self)]
+        return PersonSums(*(torch.where(unknown, getattr(others, n), getattr(self, n)) for n in names))
 
 
 @dataclass(frozen=True)
@@ -157,7 +164,6 @@ def run_pass(
     free: Float[Tensor, " n_free"],
     weights: Float[Tensor, " persons"] | None,
     dtype: torch.dtype = torch.float32,
-    cancelled: Callable[[], bool] = lambda: False,
 ) -> Pass:
     """Integrate over the ability of every person of a placement.
 
@@ -172,8 +178,6 @@ def run_pass(
         Weight of each person in sums (None: all ones).
     dtype : torch.dtype
         float32 for a search, float64 where the log marginal of each person is reported.
-    cancelled : callable
-        Asked between blocks; True raises :class:`KeyboardInterrupt`.
 
     Notes
     -----
@@ -187,8 +191,7 @@ def run_pass(
     sums = PersonSums.empty(answers.n_persons, free.device)
     log_likelihood = 0.0
     for block, answer_block in placed:
-        if cancelled():
-            raise KeyboardInterrupt
+        may_stop()
         posterior = posterior_weights(block, answer_block, tables, sums)
         log_marginal = sums.log_marginal[block.persons]
         if weights is None:

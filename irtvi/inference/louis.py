@@ -18,6 +18,7 @@ from torch import Tensor
 
 from irtvi.inference.answers import answers_of
 from irtvi.inference.expectation import PersonSums, PlacedAnswers, SharedTables, posterior_weights
+from irtvi.inference.interruption import may_stop
 from irtvi.inference.nodes import TAIL, Grid
 from irtvi.inference.placing import population_range
 from irtvi.inference.score_tables import AnswerScores, ScoreTables
@@ -135,6 +136,7 @@ def score_blocks(
     sums = PersonSums.empty(cells.n_persons, free.device)
     size = max(16, CHUNK_NUMBERS // max(tables.n_columns, 1))
     for block, answers in placed:
+        may_stop()
         posterior = posterior_weights(block, answers, shared, sums)
         theta = shared.theta[block.rows, 0]
         for members, own in zip(block.persons.split(size), posterior.split(size, 1), strict=True):
@@ -177,6 +179,7 @@ def missing_information(
         weight = None if weights is None else weights[block.persons].to(own.dtype)[:, None]
         lowest, end = degrees
         for coefficients in islice(block.coefficients(cells, lowest), end and end - lowest):
+            may_stop()
             before = own.diagonal().clone()
             own.addmm_((coefficients if weight is None else coefficients * weight).T, coefficients)
             if bool((own.diagonal() - before <= left_over * own.diagonal()).all()):
@@ -229,6 +232,7 @@ def missing_information_by_item(
         values = component.slots.free_values(free)
         block = torch.zeros(*values.shape, values.shape[1], dtype=torch.float64, device=free.device)
         for rows in torch.arange(len(person), device=free.device).split(200_000):
+            may_stop()
             p, m = person[rows], member[rows]
             theta = (mean[p] + sd[p] * x[:, None]).float()
             facts = component.facts.take(m)

@@ -27,7 +27,6 @@ class MarginalPosterior:
     persons : Int[Tensor, " some"]
     placing : Placing
     generator : torch.Generator
-    cancelled : callable
     sample_size : int
         Persons from whom the missing information is estimated during the search.
     dtype : torch.dtype
@@ -41,7 +40,6 @@ class MarginalPosterior:
     persons: Int[Tensor, " some"]
     placing: Placing
     generator: torch.Generator
-    cancelled: object
     sample_size: int = 1000
     dtype: torch.dtype = torch.float32
     latest: Pass | None = None
@@ -50,7 +48,7 @@ class MarginalPosterior:
         """A pass whose nodes were good enough."""
         for _ in range(MOST_REPLACEMENTS):
             placed = self.placing.place(self.model, free)
-            passed = run_pass(self.model, placed, free, self.data.weights, dtype, self.cancelled)  # type: ignore[arg-type]
+            passed = run_pass(self.model, placed, free, self.data.weights, dtype)
             if self.placing.adequate(self.model, free, passed.persons):
                 break
         self.latest = passed  # pyright: ignore[reportPossiblyUnbound]

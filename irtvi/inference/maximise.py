@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from irtvi.inference.expectation import Pass
+from irtvi.inference.interruption import may_stop
 from irtvi.inference.item_posterior import (
     BlockCurvature,
     CoupledCurvature,
@@ -88,7 +89,7 @@ class Problem(Protocol):
 class Watcher(Protocol):
     """Told after every pass; may raise KeyboardInterrupt to stop."""
 
-    def __call__(self, free: Tensor, evaluation: Evaluation, step_se: float) -> None: ...
+    def __call__(self, free: Tensor, evaluation: Evaluation, step_se: float, missing: Missing | None) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,7 @@ def maximise(
     step_se = torch.inf
     while True:
         previous, step_se = step_se, climb.plan()
-        watch(climb.free, climb.evaluation, step_se)
+        watch(climb.free, climb.evaluation, step_se, climb.missing)
         settled = climb.informed and _left_over(step_se, previous) < tolerance
         if settled or n_passes >= max_passes:
             break
@@ -308,6 +309,7 @@ def _sane(model: Model, evaluation: Evaluation, missing: Missing | None) -> tupl
     """
     share = 1.0
     while share > 0.1:
+        may_stop()
         curvature = curvature_of(model, evaluation.information, evaluation.prior_curvature, missing, share)
         if curvature is not None:
             step = curvature.solve(evaluation.gradient)
@@ -331,6 +333,7 @@ def _restrained(model: Model, evaluation: Evaluation, missing: Missing | None, s
     stiffness = evaluation.prior_curvature.clone()
     curvature = None
     for _ in range(MOST_STIFFENINGS):
+        may_stop()
         curvature = curvature_of(model, evaluation.information, stiffness, missing, share)
         if curvature is None:
             return None

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from irtvi.inference.interruption import may_stop
 from irtvi.inference.marginal import MarginalPosterior
 from irtvi.inference.table import Expectations, expected_of, finite
 from irtvi.models.items.networks import N_DIRECTIONS, Network
@@ -46,6 +47,7 @@ def improved(
     scale = float(expectations.mass.sum())
 
     def loss() -> Tensor:
+        may_stop()
         optimiser.zero_grad()
         now = with_weights(model, parameters[1:])
         total = model.log_prior.value(parameters[0])

@@ -1,6 +1,7 @@
 """Keeps nodes adequate while parameters move: the grid for everyone, as fine as the posteriors ask."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -29,6 +30,10 @@ class Placing(ABC):
     @abstractmethod
     def adequate(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> bool:
         """Whether the last pass can be trusted; if not, the next :meth:`place` will be finer or wider."""
+
+
+PlacingFactory = Callable[[Answers, Int[Tensor, " persons"]], Placing]
+"""Makes the :class:`Placing` for some persons; this is where engines differ."""
 
 
 def population_range(model: Model, free: Float[Tensor, " n_free"], tail: float = TAIL) -> tuple[float, float]:

@@ -1,29 +1,28 @@
 """How a fit proceeds: start, a sample, everyone; boundaries and orientation; the final exact pass."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from irtvi.inference.answers import Answers, answers_of
 from irtvi.inference.engines.engine import Data, Progress
 from irtvi.inference.evidence import learn, mixed_curvature
+from irtvi.inference.interruption import interruptible, may_stop
 from irtvi.inference.item_posterior import CoupledCurvature, Curvature, uses_blocks
 from irtvi.inference.louis import EXACT, NEGLIGIBLE
 from irtvi.inference.marginal import MarginalPosterior
 from irtvi.inference.maximise import Evaluation, Maximum, Missing, curvature_of, maximise
 from irtvi.inference.networks import has_networks, improved, opened, weights_log_prior
 from irtvi.inference.orientation import reflected
-from irtvi.inference.placing import Placing
+from irtvi.inference.placing import Placing, PlacingFactory
 from irtvi.inference.posterior import Posterior, Snapshot
 from irtvi.inference.start import start_values
 from irtvi.inference.table import observed_information
+from irtvi.inference.unfinished import Reached
 from irtvi.models.model import Model, hold
 from irtvi.models.transforms import UNIT
-
-PlacingFactory = Callable[[Answers, Int[Tensor, " persons"]], Placing]
 
 SAMPLE_TOLERANCE = 0.3
 SAMPLE_PASSES = 40
@@ -52,17 +51,17 @@ FINER_PERSONS, FINER_WORK = 1_500, 5e7
 class _Best:
     """Watches a search and remembers the best point."""
 
-    def __init__(self, phase: str, progress: Progress, model: Model) -> None:
-        self.phase, self.progress, self.model = phase, progress, model
-        self.free: Tensor | None = None
+    def __init__(self, phase: str, progress: Progress, state: "_State", model: Model) -> None:
+        self.phase, self.progress, self.state, self.model = phase, progress, state, model
         self.objective = -torch.inf
 
-    def __call__(self, free: Tensor, evaluation: Evaluation, step_se: float) -> None:
+    def __call__(self, free: Tensor, evaluation: Evaluation, step_se: float, missing: Missing | None) -> None:
         if evaluation.objective > self.objective:
-            self.free, self.objective = free, evaluation.objective
+            self.objective = evaluation.objective
+            persons, boundary = evaluation.passed.persons, self.state.boundary
+            self.state.reached = Reached(self.model, free, persons, evaluation, missing, boundary)
         self.progress.tell(self.phase, evaluation.objective, step_se, Snapshot(self.model, free))
-        if self.progress.cancelled():
-            raise KeyboardInterrupt
+        may_stop()
 
 
 @dataclass
@@ -73,9 +72,13 @@ class _State:
     free: Float[Tensor, " n_free"]
     missing: Missing | None = None
     converged: bool = False
-    stopped: bool = False
     passes: int = 0
     boundary: tuple[tuple[int, int, int], ...] = ()
+    reached: Reached | None = None
+
+    def restore(self, before: "_State") -> None:
+        """Go back to an earlier state."""
+        vars(self).update(vars(before))
 
 
 def search(
@@ -105,33 +108,51 @@ def search(
     if data.weights is not None:
         active &= data.weights > 0
     persons = everyone[active]
-    sample = _sample(persons, model, data, generator)
     state = _State(model, model.start())
-    problem: MarginalPosterior | None = None
-    if model.n_free:
+    with interruptible(progress.cancelled):
         try:
-            state.free = start_values(model, data.cells, answers, sample)
-            if len(sample) < len(persons):
-                problem = _problem(model, data, sample, answers, placing, generator, progress)
-                _learn_networks(state, problem, "sample", progress)
-                _climb(state, problem, "sample", SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
-                _learn_hyperparameters(state, problem, "sample", progress)
-                assert problem.latest is not None
-                found = problem.missing(state.free, problem.latest, SAMPLE_INFORMATION, NEGLIGIBLE)
-                state.missing = _scaled(found, _total(data, persons) / _total(data, sample))
-                state.converged = False
-            problem = _problem(state.model, data, persons, answers, placing, generator, progress)
-            if len(sample) == len(persons):
-                _learn_hyperparameters(state, problem, "everyone", progress)
-            _learn_networks(state, problem, "everyone", progress)
-            _everyone(state, problem, tolerance, max_passes, progress)
+            final = _search(state, data, answers, persons, placing, tolerance, max_passes, generator, progress)
+            if final is None or len(persons) < len(everyone):
+                final = placing(answers, everyone)
+            return _finish(state, data, final, everyone, persons, generator, progress, tolerance, max_passes)
         except KeyboardInterrupt:
-            state.stopped = True
-    else:
+            reached = state.reached or Reached(state.model, state.free)
+    return reached.posterior(data, answers, placing, persons, tuple(progress.steps))
+
+
+def _search(
+    state: _State,
+    data: Data,
+    answers: Answers,
+    persons: Tensor,
+    placing: PlacingFactory,
+    tolerance: float,
+    max_passes: int,
+    generator: torch.Generator,
+    progress: Progress,
+) -> Placing | None:
+    """Bring the state to the maximum over these persons; the nodes that served in the end."""
+    model = state.model
+    if not model.n_free:
         state.converged = True
-    reusable = problem.placing if problem is not None and len(persons) == len(everyone) else None
-    final = reusable or placing(answers, everyone)
-    return _finish(state, data, final, everyone, persons, generator, progress, tolerance, max_passes)
+        return None
+    sample = _sample(persons, model, data, generator)
+    state.free = start_values(model, data.cells, answers, sample)
+    if len(sample) < len(persons):
+        problem = _problem(model, data, sample, answers, placing, generator)
+        _learn_networks(state, problem, "sample", progress)
+        _climb(state, problem, "sample", SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
+        _learn_hyperparameters(state, problem, "sample", progress)
+        assert problem.latest is not None
+        found = problem.missing(state.free, problem.latest, SAMPLE_INFORMATION, NEGLIGIBLE)
+        state.missing = _scaled(found, _total(data, persons) / _total(data, sample))
+        state.converged = False
+    problem = _problem(state.model, data, persons, answers, placing, generator)
+    if len(sample) == len(persons):
+        _learn_hyperparameters(state, problem, "everyone", progress)
+    _learn_networks(state, problem, "everyone", progress)
+    _everyone(state, problem, tolerance, max_passes, progress)
+    return problem.placing
 
 
 def _problem(
@@ -141,12 +162,10 @@ def _problem(
     answers: Answers,
     placing: PlacingFactory,
     generator: torch.Generator,
-    progress: Progress,
 ) -> MarginalPosterior:
     small = len(persons) * len(answers.columns) <= SMALL
     return MarginalPosterior(
-        model, data, persons, placing(answers, persons), generator, progress.cancelled,
-        dtype=torch.float64 if small else torch.float32,
+        model, data, persons, placing(answers, persons), generator, dtype=torch.float64 if small else torch.float32,
     )  # fmt: skip
 
 
@@ -172,13 +191,9 @@ def _sample(persons: Tensor, model: Model, data: Data, generator: torch.Generato
 
 def _climb(
     state: _State, problem: MarginalPosterior, phase: str, tolerance: float, max_passes: int, progress: Progress
-) -> Maximum | None:
-    best = _Best(phase, progress, problem.model)
-    try:
-        maximum = maximise(problem, state.free, tolerance, max_passes, best, state.missing)
-    except KeyboardInterrupt:
-        state.free = state.free if best.free is None else best.free
-        raise
+) -> Maximum:
+    best = _Best(phase, progress, state, problem.model)
+    maximum = maximise(problem, state.free, tolerance, max_passes, best, state.missing)
     state.free, state.missing = maximum.free + maximum.last_step, maximum.missing
     state.converged = maximum.converged
     state.passes += maximum.n_passes
@@ -191,7 +206,6 @@ def _learn_hyperparameters(state: _State, problem: MarginalPosterior, phase: str
         return
     for _ in range(HYPER_ROUNDS):
         maximum = _climb(state, problem, phase, SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
-        assert maximum is not None
         state.model, settled = learn(problem, maximum.free, maximum.evaluation.passed)
         problem.model = state.model
         if settled:
@@ -209,9 +223,9 @@ def _learn_networks(state: _State, problem: MarginalPosterior, phase: str, progr
         expectations = passed.expectations
         objective = passed.log_likelihood + float(state.model.log_prior.value(state.free))
         objective += weights_log_prior(state.model)
+        state.reached = Reached(state.model, state.free, passed.persons)
         progress.tell(f"network, {phase}", objective, torch.nan, Snapshot(state.model, state.free))
-        if progress.cancelled():
-            raise KeyboardInterrupt
+        may_stop()
         if objective < reached + max(NETWORK_GAIN, NETWORK_SHARE * abs(objective)):
             break
         reached = objective
@@ -226,7 +240,6 @@ def _everyone(state: _State, problem: MarginalPosterior, tolerance: float, max_p
     flipped = False
     while state.passes < max_passes:
         maximum = _climb(state, problem, "everyone", tolerance, min(ROUND, max_passes - state.passes), progress)
-        assert maximum is not None
         held = _hold_runaways(state, problem) or _hold_at_boundary(state, problem, maximum, tolerance, progress)
         if held:
             continue
@@ -287,24 +300,23 @@ def _hold_at_boundary(
                 index = part.index[:, slot]
                 bounded[index[index >= 0]] = True
     outward = torch.sign(state.free) * maximum.evaluation.gradient > -1e-3
-    tried = bounded & _without_prior(state.model) & (state.free.abs() > NEAR_BOUNDARY) & outward
-    if not tried.any():
+    candidates = bounded & _without_prior(state.model) & (state.free.abs() > NEAR_BOUNDARY) & outward
+    if not candidates.any():
         return False
-    positions = torch.nonzero(tried)[:, 0]
-    before = replace_state(state)
+    positions = torch.nonzero(candidates)[:, 0]
+    before = replace(state)
     _hold(state, problem, positions, torch.sign(state.free[positions]) * torch.inf)
-    reached = _climb(state, problem, "everyone", tolerance, ROUND, progress)
-    if reached is not None and reached.evaluation.objective < maximum.evaluation.objective - 1e-4:
-        state.model = problem.model = before.model
-        state.free, state.missing, state.boundary = before.free, before.missing, before.boundary
-        state.converged = before.converged
-        return False
-    return True
-
-
-def replace_state(state: _State) -> _State:
-    """A copy to go back to."""
-    return replace(state)
+    try:
+        tried = _climb(state, problem, "everyone", tolerance, ROUND, progress)
+    except KeyboardInterrupt:
+        state.restore(before)
+        raise
+    if tried.evaluation.objective >= maximum.evaluation.objective - 1e-4:
+        return True
+    passes = state.passes
+    state.restore(before)
+    state.passes, problem.model = passes, before.model
+    return False
 
 
 def _finish(
@@ -319,7 +331,7 @@ def _finish(
     max_passes: int,
 ) -> Posterior:
     model, free = state.model, state.free
-    final = MarginalPosterior(model, data, everyone, placing, generator, lambda: False, dtype=torch.float64)
+    final = MarginalPosterior(model, data, everyone, placing, generator, dtype=torch.float64)
     passed = final.run(free, torch.float64)
     log_prior, _, second = model.log_prior.derivatives(free)
     curvature: Curvature | None = None
@@ -342,9 +354,7 @@ def _finish(
                     curvature = curvature.within_items()
             if curvature is not None:
                 break
-    if state.stopped:
-        reason = "Stopped before convergence; this is the best state so far."
-    elif state.converged:
+    if state.converged:
         reason = f"Converged: another step would move no parameter by more than {tolerance:g} standard errors."
     else:
         reason = f"Not converged after {max_passes} passes; see the trace."
@@ -357,8 +367,8 @@ def _finish(
         log_likelihood=passed.log_likelihood,
         log_prior=float(log_prior),
         persons=passed.persons,
-        converged=state.converged and not state.stopped,
-        stopped=state.stopped,
+        converged=state.converged,
+        stopped=False,
         reason=reason,
         trace=tuple(progress.steps),
         boundary=state.boundary,

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from irtvi.inference.answers import Answers
+from irtvi.inference.interruption import may_stop
 from irtvi.inference.maximise import curvature_of
 from irtvi.inference.table import Expectations, gradient_and_information
 from irtvi.models.model import Model
@@ -21,11 +22,13 @@ LEAST_RELIABILITY, MOST_RELIABILITY = 0.2, 0.98
 
 def simple_scores(cells: Cells, values: Float[Tensor, "items codes"]) -> Float[Tensor, " persons"]:
     """Standardised sum of the values of a person's answers, each item centred and scaled."""
+    may_stop()
     counts = cells.counts(values.shape[1]).double()
     n = counts.sum(1, keepdim=True).clamp(min=1.0)
     mean = (counts * values).sum(1, keepdim=True) / n
     variance = ((counts * (values - mean).square()).sum(1, keepdim=True) / n).clamp(min=1e-3)
     centred = cells.sum_of(values - mean)
+    may_stop()
     spread = cells.sum_of(variance.expand_as(values)).clamp(min=1e-6).sqrt()
     return centred / spread
 
@@ -54,6 +57,7 @@ def answer_values(model: Model, cells: Cells) -> Float[Tensor, "items codes"]:
     answer = items * len(codes) + given
     n = torch.bincount(answer, minlength=values.numel()).clamp(min=1)
     for _ in range(AVERAGING_ROUNDS):
+        may_stop()
         scores = simple_scores(cells, values)
         means = (torch.bincount(answer, scores[persons], minlength=values.numel()) / n).view_as(values)
         values = torch.where(unordered[:, None], means / means.abs().amax(1, keepdim=True).clamp(min=1e-9), values)
@@ -96,6 +100,7 @@ def start_values(
     used = answers.table(torch.zeros(BINS, len(model.columns.item), dtype=torch.float64, device=device))[0].shape[1]
     counts = torch.zeros(BINS, used, dtype=torch.float64, device=device)
     for rows in torch.arange(len(persons), device=device).split(block_size):
+        may_stop()
         weights = torch.zeros(BINS, len(rows), device=device)
         weights[place[rows], torch.arange(len(rows), device=device)] = 1.0
         counts += answers.block(persons[rows]).backward(weights)
@@ -111,6 +116,7 @@ def start_values(
     untied = replace(model, log_prior=replace(model.log_prior, joint=()))
     ridge = torch.ones_like(free)
     for _ in range(STEPS):
+        may_stop()
         gradient, information = gradient_and_information(model, free, expectations)
         curvature = curvature_of(untied, information, ridge, None)
         assert curvature is not None

@@ -28,6 +28,7 @@ from irtvi.inference.answers import Answers, answers_of
 from irtvi.inference.certificate import audit
 from irtvi.inference.encoders import LEARNED_ENCODERS, LearnedEncoder
 from irtvi.inference.engines.engine import Data, Progress
+from irtvi.inference.interruption import interruptible, may_stop
 from irtvi.inference.item_posterior import DiagonalCurvature
 from irtvi.inference.objectives import GRADIENTS, OBJECTIVES, Bound, GradientEstimator, ciwae
 from irtvi.inference.orientation import reflected
@@ -277,7 +278,8 @@ def fit_stochastic(
         model, data, answers, encoder, settings.bound(), GRADIENTS[settings.gradient],
         settings.outer, settings.inner, generator,
     )  # fmt: skip
-    training = _train(problem, items, persons, settings, progress)
+    with interruptible(progress.cancelled):
+        training = _train(problem, items, persons, settings, progress)
     return _posterior(problem, training, everyone, persons, settings, progress)
 
 
@@ -301,7 +303,7 @@ def _train(
             step = max(STEP_DECAY**training.rounds, SMALLEST_STEP)
             for group, first in zip(optimiser.param_groups, first_rates, strict=True):
                 group["lr"] = first * step
-            mean, log_sd, bound = _round(problem, items, persons, settings, optimiser, epochs, progress)
+            mean, log_sd, bound = _round(problem, items, persons, settings, optimiser, epochs)
             moved = (mean - training.mean) / log_sd.exp()
             movement = float(moved.square().mean().sqrt()) if len(moved) else 0.0
             training.mean, training.sd = mean, log_sd.exp()
@@ -321,14 +323,12 @@ def _round(
     settings: StochasticSettings,
     optimiser: torch.optim.Optimizer,
     epochs: int,
-    progress: Progress,
 ) -> tuple[Tensor, Tensor, float]:
     """Some epochs; the items' mean and log sd averaged over their last half, and the mean bound."""
     means, log_sds, bound = [], [], 0.0
     for _ in range(epochs):
         for batch in problem.batches(persons, settings.batch_size):
-            if progress.cancelled():
-                raise KeyboardInterrupt
+            may_stop()
             free = items.draw(problem.noise((problem.model.n_free,)).double())
             value, surrogate = problem.persons(batch, free)
             divergence = items.negative_divergence(problem.model, free)

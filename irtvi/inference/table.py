@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import jvp, vmap
 
+from irtvi.inference.interruption import may_stop
 from irtvi.models.model import Component, Model
 
 PART_NUMBERS = 60_000
@@ -39,6 +40,7 @@ def parts_of(component: Component, theta: Float[Tensor, "nodes dims"]) -> Iterat
     numbers = max(1, len(theta) * int(component.facts.n_categories.max()))
     size = max(16, PART_NUMBERS // numbers)
     for first in range(0, n_members, size):
+        may_stop()
         members = slice(first, min(first + size, n_members))
         yield (component if size >= n_members else component.part(members)), members
 

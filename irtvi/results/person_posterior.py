@@ -81,7 +81,7 @@ def placed_grid(
     persons = torch.arange(cells.n_persons, device=free.device)
     placing = GridPlacing(answers, persons, groups, spacing.sd_share, spacing.slope_share)
     data = Data(cells, None, groups)
-    problem = MarginalPosterior(model, data, persons, placing, torch.Generator(), lambda: False)
+    problem = MarginalPosterior(model, data, persons, placing, torch.Generator())
     problem.run(free, torch.float32)
     return placing.place(model, free).placement.grid
 
