@@ -89,15 +89,18 @@ def polynomials(
 ) -> Iterator[Float[Tensor, "nodes block"]]:
     """Polynomials of ability, orthonormal under each person's posterior, in order of degree.
 
-    By the three-term recurrence of Stieltjes (Gautschi 2004, Orthogonal Polynomials, section 2.2).
+    By the three-term recurrence of Stieltjes (Gautschi 2004, Orthogonal Polynomials, section 2.2), in float64
+    whatever the posterior is kept in: where a block's nodes reach many standard deviations beyond somebody's
+    posterior the polynomials grow so large there that float32 soon has them orthogonal no more.
     """
-    x = (theta - theta[len(theta) // 2]).to(posterior.dtype)[:, None]
-    previous, current = torch.zeros_like(posterior), torch.ones_like(posterior)
+    weights = posterior.double()
+    x = (theta - theta[len(theta) // 2]).double()[:, None]
+    previous, current = torch.zeros_like(weights), torch.ones_like(weights)
     size: Tensor | float = 0.0
     for _ in range(len(theta)):
-        yield current
-        following = (x - (posterior * current.square() * x).sum(0)) * current - size * previous
-        size = (posterior * following.square()).sum(0).sqrt()
+        yield current.to(posterior.dtype)
+        following = (x - (weights * current.square() * x).sum(0)) * current - size * previous
+        size = (weights * following.square()).sum(0).sqrt()
         if float(size.max()) < 1e-6:
             return
         previous, current = current, following / size.clamp(min=1e-6)
@@ -166,7 +169,8 @@ def missing_information(
     weights : Float[Tensor, " persons"] or None
         Weight of each person in the sum.
     left_over : float
-        Terms are added until the last one's share of every variance is smaller.
+        Terms are added until the last one's share of every variance is smaller, or no more than rounding: variances
+        that are next to nothing beside the largest would go on for ever.
     degrees : tuple
         Of the first term, and of the first that is left out. The term of degree 1 is nearly all there is where
         posteriors are narrow.
@@ -182,7 +186,9 @@ def missing_information(
             may_stop()
             before = own.diagonal().clone()
             own.addmm_((coefficients if weight is None else coefficients * weight).T, coefficients)
-            if bool((own.diagonal() - before <= left_over * own.diagonal()).all()):
+            after = own.diagonal()
+            rounding = torch.finfo(own.dtype).eps * after.max()
+            if bool((after - before <= left_over * after + rounding).all()):
                 break
         total = own.double() if total is None else total.add_(own)
     if total is None or tables is None:

@@ -83,3 +83,20 @@ def test_polynomials_are_orthonormal():
     assert len(basis) == 13
     products = torch.einsum("qkp,kp,rkp->pqr", basis[:8], posterior, basis[:8])
     torch.testing.assert_close(products, torch.eye(8, dtype=torch.float64).expand(3, 8, 8), rtol=0, atol=1e-8)
+
+
+def test_single_precision_where_nodes_reach_far_beyond_narrow_posteriors(simulated, monkeypatch):
+    """A hundred persons and hundreds of steep items, among them some about which nearly nothing is missing."""
+    case = simulated(100, 400, seed=5)
+    data, free = case.data, case.free.clone()
+    slopes = case.model.components[0].slots.index[:, 0]
+    free[slopes] = torch.linspace(0.0, 6.0, 400, dtype=torch.float64)
+    sums = eap(case.model, free, data.cells, data.groups)
+    args = case.model, data.cells, free, torch.arange(100), sums.mean, sums.sd, None, data.groups
+    found = {}
+    for persons_times_parameters in (0, 10**9):
+        monkeypatch.setattr("irtvi.inference.louis.SMALL", persons_times_parameters)
+        found[persons_times_parameters] = missing_information(*args, EXACT)
+    single, double = found.values()
+    # What rounds to nothing beside the largest variance may do so: float32 has seven digits.
+    torch.testing.assert_close(single, double, rtol=1e-3, atol=1e-5 * float(double.diagonal().max()))
