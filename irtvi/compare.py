@@ -61,10 +61,17 @@ def compare(results: Mapping[str, Result], holdout: Responses | None = None) -> 
     irtvi.errors.DifferentDataError
         The fits are not of the same data, or the held-out answers took part in them.
     irtvi.errors.SpecificationError
-        There is nothing to compare.
+        There is nothing to compare, or it is no result.
     """
     if not isinstance(results, Mapping) or not results:
         raise SpecificationError("compare takes a mapping of names to results, such as {'2pl': result}.")
+    strange = [name for name, result in results.items() if not isinstance(result, Result)]
+    if strange:
+        raise SpecificationError(f"compare takes results of irtvi.fit; {strange[0]!r} is {results[strange[0]]!r}.")
+    if holdout is not None and not isinstance(holdout, Responses):
+        raise SpecificationError(
+            f"compare(holdout=) takes the second part of irtvi.holdout, got {type(holdout).__name__}."
+        )
     _check_same_data(results)
     rows = {name: _row(result) | _likelihood_ratio(name, results) for name, result in results.items()}
     table = pd.DataFrame.from_dict(rows, orient="index")

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -15,7 +16,9 @@ from irtvi.inference.engines.engine import Data, Progress
 from irtvi.inference.interruption import interruptible
 from irtvi.inference.item_posterior import FullCurvature
 from irtvi.inference.louis import person_scores
+from irtvi.inference.networks import has_networks
 from irtvi.inference.posterior import Posterior, Step
+from irtvi.models.model import Model
 from irtvi.models.specification import (
     EqualChoice,
     ModelChoice,
@@ -93,12 +96,11 @@ def fit(
     flag, ends the search; the result then holds the best state so far and says so.
     """
     responses = data if isinstance(data, Responses) else read(data)
-    chosen = _engine(engine, objective)
+    chosen, generator, listening = _engine(engine, objective), _generator(seed), _Listening(progress)
     built = build(Specification(model, priors, fixed, population, equal), responses)
     place = _device(device)
     tensors = Data.of(responses, built.item_models, place)
-    generator = torch.Generator().manual_seed(seed)
-    with _Listening(progress) as listener:
+    with listening as listener:
         posterior = chosen.fit(built.model.to(place), tensors, generator, listener)
     if responses.survey_weights is not None:
         posterior = _with_survey_errors(posterior, tensors, listener)
@@ -109,7 +111,7 @@ def fit(
         coding=responses.coding,
         item_models=built.item_models,
         n_parameters=built.n_parameters,
-        priors=priors if isinstance(priors, str) else "none" if priors is None else "custom",
+        priors=_priors_name(priors, built.model),
         weighting=_weighting(responses),
         n_persons=_n_persons(responses),
         notes=(*responses.notes, *built.notes),
@@ -132,10 +134,27 @@ def _engine(choice: str | Engine, objective: str | None) -> Engine:
     return replace(choice, objective=objective)
 
 
+def _generator(seed: int) -> torch.Generator:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise SpecificationError(f"seed= is a whole number, got {seed!r}.")
+    return torch.Generator().manual_seed(int(seed))
+
+
+def _priors_name(choice: PriorChoice, model: Model) -> str:
+    """What a result says of priors: none where no free parameter has one, as with a bank that is held."""
+    regularised = model.log_prior.groups or model.log_prior.joint or has_networks(model)
+    if choice is None or not regularised:
+        return "none"
+    return choice if isinstance(choice, str) else "custom"
+
+
 def _device(choice: str) -> torch.device:
     if choice == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(choice)
+    try:
+        device = torch.device(choice)
+    except (RuntimeError, TypeError) as cause:
+        raise SpecificationError(f"device= is 'auto', 'cpu' or 'cuda', got {choice!r}.") from cause
     if device.type == "cuda" and not torch.cuda.is_available():
         raise SpecificationError("device='cuda' was asked for, but torch sees no CUDA device; use device='cpu'.")
     return device
@@ -199,6 +218,10 @@ class _Listening:
     """Gives an engine the progress object that the user asked for, and closes a bar afterwards."""
 
     def __init__(self, progress: Callable[[Step], None] | Progress | Literal["bar"] | None) -> None:
+        if not (progress is None or progress == "bar" or isinstance(progress, Progress) or callable(progress)):
+            raise SpecificationError(
+                f"progress= is 'bar', a function of a step or irtvi.Progress, got {progress!r}."
+            )
         self.progress = progress
         self._bar = None
 

@@ -3,7 +3,7 @@
 import sys
 import warnings
 
-from irtvi.errors import IrtviError
+from irtvi.errors import IrtviError, IrtviWarning
 
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -24,7 +24,10 @@ def main() -> None:
         raise SystemExit(STOPPED) from None
 
 
-def _say(message: Warning | str, *_: object) -> None:
+def _say(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """Tell the user what irtvi warns of; what other libraries tell programmers stays unsaid."""
+    if not issubclass(category, IrtviWarning):
+        return
     print(f"Note: {message}", file=sys.stderr)
 
 

@@ -27,7 +27,7 @@ def held_values(
     Raises
     ------
     SpecificationError
-        No table, unknown or repeated items, or values that cannot be held.
+        No table, no column of a parameter, unknown or repeated items, or values that cannot be held.
     """
     if fixed is None:
         return {}
@@ -44,12 +44,18 @@ def held_values(
             "leave them out."
         )
     held: dict[int, dict[str, float]] = {}
+    understood: set[str] = set()
     for item, row in zip(fixed.index, fixed.to_dict("records"), strict=True):
         j = position[item]
         own = facts.take(torch.tensor(j))
         names = parameter_names(item_models[j], dims, int(own.n_categories))
         known = {*names, *_readable_columns(item_models[j], dims, own)}
-        columns = {str(c): float(v) for c, v in row.items() if c in known and isinstance(v, (int, float))}
+        understood |= known
+        given = {str(c): v for c, v in row.items() if c in known}
+        text = {c: v for c, v in given.items() if not isinstance(v, (int, float)) and not pd.isna(v)}
+        if text:
+            raise SpecificationError(f"fixed= holds what is no number for item {item!r}: {text}.")
+        columns = {c: float(v) for c, v in given.items() if not pd.isna(v)}
         infinite = {c: v for c, v in columns.items() if np.isinf(v)}
         if infinite:
             raise SpecificationError(f"fixed= holds infinite values for item {item!r}: {infinite}.")
@@ -60,6 +66,12 @@ def held_values(
         values = {n: v for n, v in params.items() if n in names and not np.isnan(v)}
         if values:
             held[j] = values
+    named = set(map(str, fixed.columns)) - {"model"}
+    if named and understood and understood.isdisjoint(named):
+        raise SpecificationError(
+            f"fixed= has no column of a parameter: it has {list(map(str, fixed.columns))}, the items have "
+            f"{sorted(understood)}."
+        )
     return held
 
 

@@ -68,6 +68,8 @@ def curves(
         raise SpecificationError(f"curves(what=) is one of {', '.join(map(repr, _TABLES))}, got {what!r}.")
     if not items:
         raise SpecificationError("curves(items=) names no item.")
+    if not 0.0 < level < 1.0:
+        raise SpecificationError(f"level must lie between 0 and 1, got {level}.")
     points = torch.as_tensor(np.asarray(theta, dtype=float), device=posterior.device)[:, None]
     families = list(_families(posterior, items))
     return _TABLES[what](families, points, float(ndtri(0.5 + level / 2)), coding, item_models, items)

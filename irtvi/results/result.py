@@ -295,6 +295,8 @@ class Result:
 
     def probability_above(self, cut: float, new: Any = None) -> pd.Series:
         """Posterior probability that ability exceeds ``cut``, for each person."""
+        if math.isnan(cut):
+            raise SpecificationError(f"probability_above: cut= is a number, got {cut}.")
         responses = self.responses_of(new)
         data = self._data(responses)
         values = person_posterior.probability_above(self.model, self.posterior.free, data.cells, data.groups, cut)
@@ -351,9 +353,9 @@ class Result:
         points = np.linspace(-4, 4, 121) if theta is None else np.atleast_1d(np.asarray(theta, dtype=float))
         return curves.curves(self.posterior, self.coding, self.item_models, positions, points, what, level)
 
-    def expected_responses(self) -> pd.DataFrame:
+    def expected_responses(self, new: Any = None) -> pd.DataFrame:
         """Expected answer of every person to every item, in the user's units, missing cells included."""
-        responses = self.responses_of(None)
+        responses = self.responses_of(new)
         unordered = [m.name for m in self.item_models if not m.ordered]
         if unordered:
             raise SpecificationError(
@@ -439,7 +441,8 @@ class Result:
             return self._encoded(new)
         if self.responses is None:
             raise ResponsesNeededError(
-                "The responses were not saved with this result. Save with include_responses=True, or give new data."
+                "The responses were not saved with this result. Save it with include_responses=True, or give data where "
+                "new= is taken."
             )
         return self.responses
 

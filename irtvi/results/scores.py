@@ -39,6 +39,8 @@ def estimate_table(
     """Table of another method; what the items' uncertainty adds is that of the EAP."""
     if method not in METHODS:
         raise SpecificationError(f"There is no scoring method {method!r}; the methods are {', '.join(METHODS)}.")
+    if not limit > 0:
+        raise SpecificationError(f"score(limit=) must be positive, got {limit}.")
     if method == "eap_sum":
         found = eap_sum(posterior.model, posterior.free, data.cells, data.groups, values)
     else:

@@ -63,8 +63,12 @@ def write_state(path: str | Path, state: State) -> Path:
     ------
     UnstorableError
         Something is none of these; the message says where it stands.
+    FileMissingError
+        There is no such folder.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileMissingError(f"There is no folder {str(path.parent)!r} to write {path.name!r} into; make it first.")
     writer = _Writer()
     tree = writer.encode(state, "state")
     manifest = {

@@ -27,12 +27,23 @@ LOWER = ParameterSpec("c", "lower asymptote", start=0.2, prior=Normal(math.log(0
 UPPER = ParameterSpec("u", "upper asymptote", start=0.95, prior=Normal(2.5, 0.75), transform=UNIT)
 
 
+AGREE = 1e-6
+"""Rounding that a difficulty and an intercept of the same item may differ by."""
+
+
 def intercept_from_difficulty(columns: dict[str, float], has_slope: bool) -> dict[str, float]:
-    """``d = -a b`` where a difficulty is held and no intercept."""
+    """``d = -a b`` where a difficulty is held; an intercept beside it has to agree."""
     columns = dict(columns)
-    b = columns.pop("b", math.nan)
-    if not math.isnan(b) and math.isnan(columns.get("d", math.nan)):
+    b, d = columns.pop("b", math.nan), columns.get("d", math.nan)
+    if not math.isnan(b):
         a = columns.get("a", math.nan) if has_slope else 1.0
+        if not math.isnan(d):
+            if not math.isclose(d, -a * b, rel_tol=AGREE, abs_tol=AGREE):
+                raise SpecificationError(
+                    f"The difficulty b = {b} and the intercept d = {d} contradict each other (d = -a b, a = {a}); "
+                    "hold one of them."
+                )
+            return columns
         if math.isnan(a):
             raise SpecificationError(
                 f"The difficulty b = {b} cannot be held while the discrimination a is free; "
