@@ -441,8 +441,8 @@ class Result:
             return self._encoded(new)
         if self.responses is None:
             raise ResponsesNeededError(
-                "The responses were not saved with this result. Save it with include_responses=True, or give data where "
-                "new= is taken."
+                "The responses were not saved with this result. Save it with include_responses=True, or give data "
+                "where new= is taken."
             )
         return self.responses
 
