@@ -75,7 +75,8 @@ class Source:
 class Choices:
     """What the user said about a file; None is what irtvi finds by itself.
 
-    The fields are options of `irtvi.read`, but for ``number_rows``: no column holds ids.
+    The fields are options of `irtvi.read`, but for ``number_rows``: no column holds ids. ``wave`` may be False: a
+    column of that name means nothing.
     """
 
     delimiter: str | None = None
@@ -87,6 +88,9 @@ class Choices:
     number_rows: bool = False
     item: Hashable | None = None
     response: Hashable | None = None
+    wave: Hashable | None = None
+    weights: Hashable | None = None
+    survey_weights: Hashable | None = None
     missing: tuple[str, ...] = ()
     blank_is_wrong: bool = False
     items: tuple[Hashable, ...] | None = None
@@ -100,7 +104,9 @@ class Choices:
 
     def table_options(self) -> dict[str, Any]:
         """Options about the table, those that were chosen."""
-        items = set(self.items) if self.items is not None else None
+        special = {self.id, self.wave, self.weights, self.survey_weights}
+        used = None if self.items is None else [item for item in self.items if item not in special]
+        items = None if used is None else set(used)
         wanted = lambda named: {i: v for i, v in named.items() if items is None or i in items}  # noqa: E731
         return _chosen(
             {
@@ -108,7 +114,10 @@ class Choices:
                 "id": False if self.number_rows else self.id,
                 "item": self.item,
                 "response": self.response,
-                "items": None if self.items is None else list(self.items),
+                "wave": self.wave,
+                "weights": self.weights,
+                "survey_weights": self.survey_weights,
+                "items": used,
                 "key": {i: v[0] if len(v) == 1 else list(v) for i, v in wanted(self.key).items()},
                 "reverse": [i for i in self.reverse if items is None or i in items],
                 "missing": list(self.missing),
@@ -162,6 +171,8 @@ class Reading:
             if self.responses.layout == "long":
                 found["Items"] = f"column {settings.item!r}"
                 found["Answers"] = f"column {settings.response!r}"
+            named = {"Occasions": settings.wave, "Weights": settings.weights, "Survey weights": settings.survey_weights}
+            found |= {name: f"column {column!r}" for name, column in named.items() if column not in (None, False)}
         return found
 
 
@@ -210,6 +221,9 @@ def _all_items(frame: pd.DataFrame, choices: Choices) -> tuple[Hashable, ...]:
         id=choices.id,
         item=choices.item,
         response=choices.response,
+        wave=choices.wave,
+        weights=choices.weights,
+        survey_weights=choices.survey_weights,
     )
     roles = find_roles(frame, settings, number_rows=choices.number_rows)
     if roles.layout == "wide":

@@ -9,13 +9,15 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
-from jobs import Job, Queue
+from jobs import Job
+from predicting import HeldOut
 from reading import Choices, Reading, Source
+from tasks import Queue
 
 TIME_TO_LIVE = 4 * 3600.0
 """Seconds for which an unused session is kept."""
@@ -43,13 +45,19 @@ class Workspace:
     @property
     def fits(self) -> list[Job]:
         """Fits of the present data that have a result."""
-        return [job for job in self.queue.jobs if job.result is not None and job.data_key == self.data_key]
+        jobs = [task for task in self.queue.tasks if isinstance(task, Job)]
+        return [job for job in jobs if job.result is not None and job.data_key == self.data_key]
 
     @property
     def active(self) -> Job | None:
         """The fit that the pages show."""
         fits = self.fits
         return next((job for job in fits if job.id == self.active_id), fits[-1] if fits else None)
+
+    def held_out(self, fits: Sequence[Job]) -> HeldOut | None:
+        """The newest prediction of answers that were set aside by the models of these fits."""
+        tasks = [task for task in self.queue.tasks if isinstance(task, HeldOut) and task.compares(fits)]
+        return tasks[-1] if tasks else None
 
     @property
     def data_key(self) -> str:

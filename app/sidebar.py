@@ -26,7 +26,7 @@ def sidebar(shows_jobs: bool) -> None:
         _data(workspace, words)
         _active_fit(workspace, words)
         if shows_jobs and workspace.queue.alive:
-            st.fragment(_jobs, run_every=1.0)(workspace)
+            st.fragment(_tasks, run_every=1.0)(workspace, [task.id for task in workspace.queue.alive])
 
 
 def words_of(workspace: Workspace) -> Words:
@@ -78,19 +78,19 @@ def _active_fit(workspace: Workspace, words: Words) -> None:
     workspace.active_id = st.session_state["active-fit-of"] = chosen
 
 
-def _jobs(workspace: Workspace) -> None:
+def _tasks(workspace: Workspace, shown: list[str]) -> None:
     alive = workspace.queue.alive
-    if not alive:
+    if [task.id for task in alive] != shown:
         st.rerun()
-    job = alive[0]
-    doing = {"queued": "Waiting", "running": "Running", "stopping": "Stopping"}.get(job.state, job.state)
-    st.progress(job.share, text=f"{doing}: {job.request.label} ({job.elapsed:.0f} of about {job.predicted:.0f} s)")
+    task = alive[0]
+    doing = {"queued": "Waiting", "running": "Running", "stopping": "Stopping"}.get(task.state, task.state)
+    st.progress(task.share, text=f"{doing}: {task.label} ({task.elapsed:.0f} of about {task.predicted:.0f} s)")
     if len(alive) > 1:
         st.caption(f"{len(alive) - 1} more waiting")
     st.button(
         "Cancel",
         key="cancel-side",
-        disabled=job.state == "stopping",
+        disabled=task.state == "stopping",
         width="stretch",
         on_click=workspace.queue.cancel,
     )

@@ -111,10 +111,15 @@ _OPTIONS = {
     "id": "“Column of ids”",
     "item": "“Column of items”",
     "response": "“Column of answers”",
+    "wave": "“Column of occasions”",
+    "weights": "“Column of frequencies”",
+    "survey_weights": "“Column of survey weights”",
     "priors": "“Prior distributions”",
     "engine": "the engine",
     "model": "the model",
 }
+_CHOSEN = re.compile(r"\b(" + "|".join(_OPTIONS) + r")=('[^']*'|True|False)")
+_CHOICES = {"False": "no column", "True": "all"}
 _OPTION = re.compile(r"\b(" + "|".join(_OPTIONS) + r")=(?![\w'\"\[({])")
 _JARGON = (
     (re.compile(r"\bitems\b"), "questions"),
@@ -173,6 +178,7 @@ class Words:
 
     def sentence(self, text: str) -> str:
         """A sentence of irtvi: options are named as the page names them, and in the audience's words."""
+        text = _CHOSEN.sub(lambda found: f"{_OPTIONS[found[1]]} ({_CHOICES.get(found[2], found[2])})", text)
         text = _OPTION.sub(lambda found: _OPTIONS[found[1]], text)
         if self.plain:
             for pattern, word in _JARGON:

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 from figures import show
 from jobs import Job
+from predicting import HeldOut
 from session import Workspace, current
 from sidebar import words_of
 from states import needs_fit
@@ -18,7 +19,6 @@ from irtvi.errors import IrtviError
 from irtvi.plots.agreement import agreement
 from irtvi.results.score_report import score_changes
 
-SHARE = 0.1
 _LABELS = {
     "log_marginal": "Log marginal", "n_parameters": "Free parameters", "aic": "AIC", "bic": "BIC", "sabic": "SABIC",
     "penalised": "Priors took part", "converged": "Converged", "seconds": "Seconds", "lr_against": "Tested against",
@@ -52,14 +52,15 @@ def page() -> None:
 
 def _side_by_side(workspace: Workspace, fits: dict[str, Job], words: Words) -> None:
     results = {name: job.result for name, job in fits.items() if job.result is not None}
-    key = ("held-out", tuple(job.id for job in fits.values()))
+    task = workspace.held_out(list(fits.values()))
+    key = ("compared", tuple(job.id for job in fits.values()))
     try:
-        table = workspace.computed.get(key)
-        if table is None:
-            table = irtvi.compare(results)
+        table = workspace.cached(key, lambda: irtvi.compare(results))
     except IrtviError as error:
         st.error(words.sentence(str(error)))
         return
+    if task is not None and task.table is not None:
+        table = table.join(task.table)
     show(plots.comparison, table, words=words, key="comparison")
     labels = _PLAIN if words.plain else _LABELS
     shown: pd.DataFrame = table.reindex(columns=[name for name in labels if name in table.columns])
@@ -76,33 +77,14 @@ def _side_by_side(workspace: Workspace, fits: dict[str, Job], words: Words) -> N
         return
     answers = f"a tenth of the answers, chosen at random, is set aside, every {words['model']} is fitted to the others"
     st.caption(f"Which one predicts answers best? {answers[0].upper()}{answers[1:]}, and has to predict them.")
+    if task is not None and task.alive:
+        st.info(f"This is being done, in about {task.predicted:.0f} s; how far it is stands at the side.")
+        return
+    if task is not None and task.message:
+        (st.error if task.state == "failed" else st.info)(words.sentence(task.message))
     if st.button("Predict answers that were set aside", key="hold-out", type="primary"):
-        with st.spinner("Fitting and predicting"):
-            try:
-                workspace.computed[key] = _held_out(fits)
-            except IrtviError as error:
-                st.error(words.sentence(str(error)))
-                return
+        workspace.queue.submit(HeldOut("Predict answers that were set aside", list(fits.values())))
         st.rerun()
-
-
-def _held_out(fits: dict[str, Job]) -> pd.DataFrame:
-    """The comparison of all fits, and how well the same models predict answers that they have not seen."""
-    responses = next(iter(fits.values())).responses
-    train, test = irtvi.holdout(responses, share=SHARE, seed=0)
-    again: dict[str, Result] = {
-        name: irtvi.fit(
-            train,
-            model=job.request.model,  # pyright: ignore[reportArgumentType]
-            engine=job.request.engine,
-            seed=job.request.seed,
-            priors=job.request.priors,
-        )
-        for name, job in fits.items()
-    }
-    predicted = irtvi.compare(again, holdout=test)[["held_out", "held_out_difference", "held_out_se", "verdict"]]
-    whole = irtvi.compare({name: job.result for name, job in fits.items() if job.result is not None})
-    return whole.join(predicted)
 
 
 def _verdict(table: pd.DataFrame) -> None:

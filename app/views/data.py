@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -27,6 +28,7 @@ SEPARATORS = {AUTOMATIC: None, "comma": ",", "semicolon": ";", "tab": "\t", "ver
 DECIMALS = {AUTOMATIC: None, "point": ".", "comma": ","}
 ENCODINGS = {AUTOMATIC: None, "UTF-8": "utf-8", "Windows-1252": "cp1252", "UTF-16": "utf-16"}
 NUMBERED = "no column: number the rows"
+NO_COLUMN = "no column"
 _FEW_IDS = 8
 
 
@@ -183,7 +185,7 @@ def _file_form(workspace: Workspace, choices: Choices, words: Words) -> Callable
         sheet = st.text_input("Sheet (Excel)", choices.sheet or "", key=f"sheet-{key}", placeholder="the first")
     with three:
         item = st.selectbox(
-            "Column of items (one row for each answer)", columns,
+            f"Column of {words['items']} (one row for each answer)", columns,
             index=_place(columns, choices.item), key=f"item-{key}", format_func=str,
         )  # fmt: skip
         response = st.selectbox(
@@ -201,6 +203,8 @@ def _file_form(workspace: Workspace, choices: Choices, words: Words) -> Callable
             help="Missing answers say nothing about ability; wrong ones do.",
         )  # fmt: skip
 
+    roles = _special_columns(choices, reading.columns, key)
+
     def changed() -> Choices:
         return _changed(
             choices,
@@ -215,9 +219,32 @@ def _file_form(workspace: Workspace, choices: Choices, words: Words) -> Callable
             response=None if response == AUTOMATIC else response,
             missing=tuple(code.strip() for code in missing.split(",") if code.strip()),
             blank_is_wrong=blanks == "wrong",
+            **roles,
         )
 
     return changed
+
+
+def _special_columns(choices: Choices, columns: Sequence[Hashable], key: str) -> dict[str, Hashable | None]:
+    """Widgets for columns of occasions and weights; what they hold, by the fields of the choices."""
+    one, two, three = st.columns(3)
+    waves = {AUTOMATIC: None, NO_COLUMN: False} | {str(column): column for column in columns}
+    weights = {NO_COLUMN: None} | {str(column): column for column in columns}
+
+    def column(label: str, options: dict[str, Any], field: str, help: str) -> Hashable | None:
+        names = list(options)
+        place = next((k for k, name in enumerate(names) if options[name] == getattr(choices, field)), 0)
+        return options[st.selectbox(label, names, index=place, key=f"{field}-{key}", help=help) or names[0]]
+
+    with one:
+        wave = column("Column of occasions", waves, "wave", "The same people several times: each time is a row.")
+    with two:
+        frequencies = column("Column of frequencies", weights, "weights", "How many people a row stands for.")
+    with three:
+        survey = column(
+            "Column of survey weights", weights, "survey_weights", "How much of all people somebody stands for."
+        )
+    return {"wave": wave, "weights": frequencies, "survey_weights": survey}
 
 
 def _choice(label: str, options: dict, present: object, key: str) -> str:

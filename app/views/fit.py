@@ -7,9 +7,11 @@ import streamlit as st
 from figures import show
 from fit_choices import AUTOMATIC, suitable, with_item_types
 from jobs import Job, Request
+from predicting import HeldOut
 from session import Workspace, current, keep, remember
 from sidebar import words_of
 from states import needs_data
+from tasks import Task
 from words import Words
 
 from irtvi import plots
@@ -33,7 +35,7 @@ def page() -> None:
     if not needs_data(workspace, words):
         return
     _choose(workspace, words)
-    if not workspace.queue.jobs:
+    if not workspace.queue.tasks:
         st.info(f"No {words['fit']} yet.")
         return
     if workspace.queue.alive:
@@ -99,7 +101,7 @@ def _label(workspace: Workspace, words: Words, name: str, engine: str, seed: int
     if seed:
         parts.append(f"{words['seed']} {seed}")
     label = ", ".join(parts)
-    taken = {job.request.label for job in workspace.queue.jobs}
+    taken = {task.label for task in workspace.queue.tasks}
     number = 2
     while label in taken:
         label = f"{', '.join(parts)} ({number})"
@@ -115,41 +117,48 @@ def _live_queue(workspace: Workspace, words: Words) -> None:
 
 def _queue(workspace: Workspace, words: Words, title: str) -> None:
     st.subheader(title)
-    for job in list(workspace.queue.jobs):
+    for task in list(workspace.queue.tasks):
         with st.container(border=True):
-            _job(workspace, job, words)
+            _task(workspace, task, words)
 
 
-def _job(workspace: Workspace, job: Job, words: Words) -> None:
+def _task(workspace: Workspace, task: Task, words: Words) -> None:
     name, state, action = st.columns([4, 2, 1.3], vertical_alignment="center")
-    name.markdown(f"**{job.request.label}**")
-    state.markdown(_STATES[job.state])
-    if job.alive:
+    name.markdown(f"**{task.label}**")
+    state.markdown(_STATES[task.state])
+    if task.alive:
         action.button(
             "Cancel",
-            key=f"cancel-{job.id}",
-            disabled=job.state == "stopping",
+            key=f"cancel-{task.id}",
+            disabled=task.state == "stopping",
             width="stretch",
-            on_click=job.cancel,
+            on_click=task.cancel,
         )
-        _live(job, words)
+        _live(task, words)
         return
-    if action.button("Remove", key=f"remove-{job.id}", width="stretch"):
-        workspace.queue.remove(job)
+    if action.button("Remove", key=f"remove-{task.id}", width="stretch"):
+        workspace.queue.remove(task)
         st.rerun()
-    if job.state == "failed":
-        st.error(words.sentence(job.message))
-    elif job.result is None:
-        st.caption(words.sentence(job.message))
+    if task.state == "failed":
+        st.error(words.sentence(task.message))
+    elif isinstance(task, Job) and task.result is not None:
+        _verdict(task, words)
+    elif isinstance(task, HeldOut) and task.table is not None:
+        st.page_link("views/compare.py", label="See the comparison")
     else:
-        _verdict(job, words)
+        st.caption(words.sentence(task.message))
 
 
-def _live(job: Job, words: Words) -> None:
-    if job.state == "queued":
-        st.caption(f"Will take about {job.predicted:.0f} s.")
+def _live(task: Task, words: Words) -> None:
+    if task.state == "queued":
+        st.caption(f"Will take about {task.predicted:.0f} s.")
         return
-    st.progress(job.share, text=f"{job.elapsed:.1f} s of about {job.predicted:.0f} s")
+    st.progress(task.share, text=f"{task.elapsed:.1f} s of about {task.predicted:.0f} s")
+    if isinstance(task, Job):
+        _search(task, words)
+
+
+def _search(job: Job, words: Words) -> None:
     steps = list(job.steps)
     if not steps:
         st.caption("First pass over the answers.")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from irtvi.inference.answers import answers_of
 from irtvi.inference.engines.engine import Data
+from irtvi.inference.interruption import may_stop
 from irtvi.inference.marginal import MarginalPosterior
 from irtvi.inference.nodes import Grid
 from irtvi.inference.placing import GridPlacing
@@ -121,6 +122,7 @@ def posterior_blocks(
         members = torch.nonzero(groups == group)[:, 0]
         start = base + population[:, group]
         for persons in members.split(size):
+            may_stop()
             log_joint = answers.block(persons).forward(used, start - start.max())
             log_joint = (log_joint - log_joint.amax(0)).clamp_(min=LEAST_LOG_WEIGHT)
             yield PosteriorBlock(persons, theta[:, 0], torch.softmax(log_joint, 0).T)

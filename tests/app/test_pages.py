@@ -82,3 +82,33 @@ def test_mended_reading_shows_at_the_side(dashboard):
     dashboard.click("read-again")
     assert all(coding.key == 1 for coding in dashboard.workspace.reading.responses.codings)
     assert any("5 questions" in caption.value for caption in dashboard.at.sidebar.caption)
+
+
+def test_prediction_runs_in_the_background(fitted):
+    from predicting import HeldOut
+
+    fitted.speak("Psychometrician")
+    fitted.go("compare")
+    fitted.click("hold-out")
+    task = fitted.workspace.queue.tasks[-1]
+    assert isinstance(task, HeldOut)
+    fitted.wait()
+    assert task.state == "done"
+    assert list(task.table.index) == [job.label for job in fitted.workspace.fits]
+    at = fitted.go("compare")
+    assert not at.exception
+    assert any("predicts best" in message.value for message in at.success)
+    assert "hold-out" not in [button.key for button in at.button]
+
+
+def test_cancelled_prediction_says_so(fitted):
+    from predicting import HeldOut
+
+    task = HeldOut("later", fitted.workspace.fits)
+    task._cancel.set()
+    assert task.work()[0] == "stopped"
+    task.state, task.message = task.work()
+    fitted.workspace.queue.tasks.append(task)
+    at = fitted.go("compare")
+    assert any("all of its" in message.value for message in at.info)
+    assert "hold-out" in [button.key for button in at.button]

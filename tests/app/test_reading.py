@@ -112,42 +112,22 @@ def test_sessions_are_apart_and_expire():
     assert store.find(one.token) is None
 
 
-def test_cancelled_job_keeps_the_best_state():
-    import threading
+def test_weights_and_waves(read):
+    patterns = b"q1,q2,q3,n\n0,0,1,5\n1,0,1,7\n1,1,0,4\n0,1,1,3\n"
+    assert read(patterns).responses.n_items == 4  # nothing says that n is no item
+    reading = read(patterns, weights="n", items=("q1", "q2", "q3", "n"))
+    assert reading.all_items == ("q1", "q2", "q3")
+    assert reading.responses.person_weights().sum() == 19
+    assert reading.guesses()["Weights"] == "column 'n'"
+    surveyed = read(patterns, survey_weights="n").responses
+    assert float(surveyed.person_weights().mean()) == pytest.approx(1)
 
-    from jobs import Job, Queue, Request
+    twice = b"id,item,resp,wave\n" + b"".join(
+        b"p%d,q%d,%d,%d\n" % (p, q, (p + q + w) % 2, w) for p in range(6) for q in range(3) for w in (1, 2)
+    )
+    from reading import plain_error
+    from words import Words
 
-    import irtvi
-
-    job = Job(Request("m", "monotone"), irtvi.read(irtvi.load_data("lsat7")), "key")
-    passed = threading.Event()
-    job.steps = _Telling(passed)
-    queue = Queue()
-    queue.submit(job)
-    waiting = queue.submit(Job(Request("later", "2pl"), job.responses, "key"))
-    assert passed.wait(60)
-    queue.cancel()
-    assert job.state in ("stopping", "stopped")
-    assert waiting.state == "stopped"
-    worker = queue._worker
-    if worker is not None:
-        worker.join(60)
-    assert job.state == "stopped"
-    assert job.result is not None
-    assert len(job.result.abilities) == 1000
-    assert not job.result.converged
-
-
-class _Telling(list):
-    """A list that tells when the first step came, and waits until the fit has been cancelled."""
-
-    def __init__(self, passed):
-        super().__init__()
-        self.passed = passed
-
-    def append(self, step):
-        import time
-
-        super().append(step)
-        self.passed.set()
-        time.sleep(0.2)
+    untold = read(twice)
+    assert "“Column of occasions”" in Words("Teacher").sentence(plain_error(untold.error))
+    assert read(twice, wave="wave").responses.n_persons == 12
