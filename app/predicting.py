@@ -45,5 +45,5 @@ class HeldOut(Task):
             if self.cancelled():
                 return "stopped", "Cancelled: a comparison needs all of its fits."
         with interruptible(self.cancelled):
-            self.table = irtvi.compare(again, holdout=test)[COLUMNS]
+            self.table = irtvi.compare(again, holdout=test).reindex(columns=COLUMNS)
         return "done", ""
