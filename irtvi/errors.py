@@ -81,6 +81,14 @@ class FileMissingError(DataError, FileNotFoundError):
     """There is no such file."""
 
 
+class DiskSpaceError(DataError):
+    """The disk has no room for the coded answers of a folder."""
+
+
+class NotSortedError(DataError):
+    """In a folder of answers, the rows of a person do not stand together."""
+
+
 class LayoutError(DataError):
     """A table is neither one row per person nor one row per answer, or a named column is not in it."""
 

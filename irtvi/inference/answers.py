@@ -99,7 +99,7 @@ class CompleteAnswers(Answers):
 
     def __init__(self, model: Model, cells: DenseCells, informative: Tensor) -> None:
         super().__init__(model, cells, informative)
-        self.codes = cells.codes if len(self.items) == cells.n_items else cells.codes[:, self.items]
+        self.codes, self.some = cells.codes, len(self.items) < cells.n_items
         item, code = model.columns.item[self.columns], model.columns.code[self.columns]
         self.rest = self.columns[code > 0]
         self.first = model.columns.offset[item[code > 0]]
@@ -113,6 +113,8 @@ class CompleteAnswers(Answers):
 
     def block(self, persons: Int[Tensor, " block"]) -> AnswerBlock:
         codes = self.codes.index_select(0, persons)
+        if self.some:
+            codes = codes[:, self.items]
         if self.dichotomous:
             return DenseBlock(codes.float())
         return DenseBlock((codes[:, self.position] == self.code).float())

@@ -35,6 +35,8 @@ SMALL = 100_000
 """Persons x free parameters up to which sums run in float64: it costs nothing there."""
 CHUNK_NUMBERS = 6_000_000
 """Persons x columns that are worked on at once."""
+SOME_ANSWERS = 200_000
+"""Answers that are worked on at once where each has a term of its own."""
 ROUGH_SPACING = 0.25
 
 
@@ -228,31 +230,38 @@ def missing_information_by_item(
     """
     x, w = np.polynomial.hermite_e.hermegauss(n_nodes)
     x, q = torch.as_tensor(x, device=free.device), torch.as_tensor(w / w.sum(), device=free.device)
-    persons, items, codes = cells.pairs()
     out = []
     for component in model.components:
         position = torch.full((model.n_items,), -1, dtype=torch.long, device=free.device)
         position[component.items] = torch.arange(len(component.items), device=free.device)
-        mine = (position[items] >= 0) & ~model.excluded[items]
-        person, member, code = persons[mine], position[items[mine]], codes[mine].long()
         values = component.slots.free_values(free)
         block = torch.zeros(*values.shape, values.shape[1], dtype=torch.float64, device=free.device)
-        for rows in torch.arange(len(person), device=free.device).split(200_000):
+        for person, member, code in _answers_to(cells, torch.where(model.excluded, -1, position)):
             may_stop()
-            p, m = person[rows], member[rows]
-            theta = (mean[p] + sd[p] * x[:, None]).float()
-            facts = component.facts.take(m)
+            theta = (mean[person] + sd[person] * x[:, None]).float()
+            facts = component.facts.take(member)
 
-            def pairs(v: Tensor, component=component, theta=theta, facts=facts, code=code[rows]) -> Tensor:
+            def pairs(v: Tensor, component=component, theta=theta, facts=facts, code=code) -> Tensor:
                 params = component.slots.unpack(v)
                 log_probs = component.item_model.log_probs(theta[..., None], params, facts)
                 return log_probs.gather(-1, code.expand(len(theta), -1)[..., None])[..., 0]
 
-            first = torch.stack(slot_derivatives(pairs, values[m].float()), -1).double()
+            first = torch.stack(slot_derivatives(pairs, values[member].float()), -1).double()
             first = first - (q[:, None, None] * first).sum(0)
-            weighted = first * (q[:, None, None] if weights is None else (q[:, None] * weights[p])[..., None])
-            block.index_add_(0, m, torch.einsum("qrs,qrt->rst", weighted, first))
+            weighted = first * (q[:, None, None] if weights is None else (q[:, None] * weights[person])[..., None])
+            block.index_add_(0, member, torch.einsum("qrs,qrt->rst", weighted, first))
         out.append(block)
     slots = model.population_slots
     out.append(torch.zeros(*slots.index.shape, slots.n_slots, dtype=torch.float64, device=free.device))
     return out
+
+
+def _answers_to(
+    cells: Cells, position: Int[Tensor, " items"]
+) -> Iterator[tuple[Int[Tensor, " some"], Int[Tensor, " some"], Int[Tensor, " some"]]]:
+    """Person, position of the item and code of the answers to items that have a position, some at a time."""
+    for persons, part in cells.parts():
+        person, item, code = part.pairs()
+        mine = position[item] >= 0
+        chosen = person[mine] + persons.start, position[item[mine]], code[mine].long()
+        yield from zip(*(column.split(SOME_ANSWERS) for column in chosen), strict=True)

@@ -113,14 +113,14 @@ def spread_sample(
     size: int,
     generator: torch.Generator,
 ) -> tuple[Int[Tensor, " chosen"], float]:
-    """A systematic sample of persons in order of ability, and the factor from its weight to that of all."""
+    """A systematic sample of persons over ability, ascending, and the factor from its weight to that of all."""
     if len(persons) <= size:
         return persons, 1.0
     order = persons[torch.argsort(mean[persons])]
     step = len(order) / size
     offset = float(torch.rand(1, generator=generator)) * step
     rows = (offset + step * torch.arange(size, device=persons.device)).long().clamp(max=len(order) - 1)
-    chosen = order[rows]
+    chosen = order[rows].sort().values
     if weights is None:
         return chosen, len(persons) / size
     return chosen, float(weights[persons].sum() / weights[chosen].sum().clamp(min=1e-12))

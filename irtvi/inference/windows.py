@@ -5,6 +5,7 @@ suits their widths, so that a long test costs no more nodes a person than a shor
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -26,6 +27,8 @@ MARGIN = 0.4
 """What is added to the half width for errors of the encoder, and for those of moments from a pass."""
 WIDEST_CLASS = 8
 BLOCKS, SMALLEST_BLOCK, LARGEST_BLOCK = 12, 384, 2048
+CHUNK = 2**17
+"""Consecutive persons who are sorted together: their answers stand close to each other, in memory and on disk."""
 ROUGH_GRID = 33
 
 
@@ -108,11 +111,14 @@ def windows(
 ) -> Placement:
     """Cut persons into blocks of like width and place, and give each block its slice of one grid.
 
+    Persons are sorted within chunks of consecutive ones, so that answers on disk are read from front to back.
+
     Parameters
     ----------
     mean, sd : Float[Tensor, " some"]
         Where each person's ability probably lies.
     persons, groups : Int[Tensor, " some"]
+        Persons ascend.
     bounds : tuple of float
         Of the grid.
     sd_share : float
@@ -126,21 +132,30 @@ def windows(
     finest = min(sd_share * narrowest, largest_spacing)
     grid = Grid.covering(*bounds, finest)
     widest_class = min(WIDEST_CLASS, max(0, math.floor(math.log2(largest_spacing / grid.spacing) + 1e-9)))
-    width = torch.log2((sd_share * sd / grid.spacing).clamp(min=1.0)).floor().clamp(max=widest_class).long()
-    order = torch.argsort(mean)
-    order = order[torch.argsort(groups[order] * (WIDEST_CLASS + 1) + width[order], stable=True)]
-    key = (groups * (WIDEST_CLASS + 1) + width)[order]
-    size = min(max(len(persons) // BLOCKS, SMALLEST_BLOCK), LARGEST_BLOCK)
     blocks = []
-    _, counts = torch.unique_consecutive(key, return_counts=True)
-    for members in order.split(counts.tolist()):
-        n_blocks = max(1, round(len(members) / size))
-        for part in torch.tensor_split(members, n_blocks):
+    for rows in torch.arange(len(persons), device=persons.device).split(CHUNK):
+        s = sd_share * sd[rows] / grid.spacing
+        width = torch.log2(s.clamp(min=1.0)).floor().clamp(max=widest_class).long()
+        for members, stride in _alike(mean[rows], width, groups[rows]):
+            part = rows[members]
             reach = half_width * float(sd[part].max())
-            stride = 2 ** int(width[part[0]])
             first = math.floor((float(mean[part].min()) - reach - grid.low) / grid.spacing)
             last = math.ceil((float(mean[part].max()) + reach - grid.low) / grid.spacing)
             first, last = max(first, 0), min(max(last, 2 * stride), grid.n_nodes - 1)
             first = min(first, max(last - 2 * stride, 0))
             blocks.append(Block(persons[part], int(groups[part[0]]), first, last, stride))
     return Placement(grid, tuple(blocks))
+
+
+def _alike(
+    mean: Float[Tensor, " some"], width: Int[Tensor, " some"], groups: Int[Tensor, " some"]
+) -> Iterator[tuple[Int[Tensor, " block"], int]]:
+    """Persons of one group and width class in order of their means, block by block, and their stride."""
+    order = torch.argsort(mean)
+    order = order[torch.argsort(groups[order] * (WIDEST_CLASS + 1) + width[order], stable=True)]
+    key = (groups * (WIDEST_CLASS + 1) + width)[order]
+    size = min(max(len(mean) // BLOCKS, SMALLEST_BLOCK), LARGEST_BLOCK)
+    _, counts = torch.unique_consecutive(key, return_counts=True)
+    for members in order.split(counts.tolist()):
+        for part in torch.tensor_split(members, max(1, round(len(members) / size))):
+            yield part, 2 ** int(width[part[0]])

@@ -1,4 +1,8 @@
-"""Who gave which answer, as tensors: category codes by person and item, -1 where an answer is missing."""
+"""Who gave which answer, as tensors: category codes by person and item, -1 where an answer is missing.
+
+Whatever looks at all answers does so in parts of consecutive persons, and whatever makes new answers of that size asks
+the cells' room for them, so that answers on disk never stand in memory as a whole.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -10,6 +14,8 @@ import torch
 from jaxtyping import Float64, Int, Int8, Int32, Int64
 from torch import Tensor
 
+from irtvi.responses.room import MEMORY, Room
+
 MISSING = -1
 MAX_CATEGORIES = 127
 """Codes are stored as int8."""
@@ -20,7 +26,8 @@ SPARSE_BELOW = 0.15
 _ROWS = 255
 """Rows whose indicators can be added up in uint8."""
 
-_BLOCK = 8192
+_PART = 2**21
+"""Answers, or cells of a matrix, that are worked on at once."""
 _CACHED = 1024
 """Persons whose numbers stay in the cache."""
 _FEW_CATEGORIES = 8
@@ -28,7 +35,15 @@ _FEW_CATEGORIES = 8
 
 
 class Cells(ABC):
-    """Category codes of persons (rows) and items (columns)."""
+    """Category codes of persons (rows) and items (columns).
+
+    Attributes
+    ----------
+    room : Room
+        Where new cells of the same size go.
+    """
+
+    room: Room
 
     @property
     @abstractmethod
@@ -53,6 +68,10 @@ class Cells(ABC):
     @abstractmethod
     def take(self, persons: Int[Tensor, " taken"]) -> Self:
         """Rows, in the given order."""
+
+    @abstractmethod
+    def parts(self) -> Iterator[tuple[slice, Self]]:
+        """All rows, so many at a time that they can be worked on at once; nothing is copied."""
 
     @abstractmethod
     def take_items(self, items: Int[Tensor, " taken"]) -> "Cells":
@@ -106,10 +125,11 @@ class DenseCells(Cells):
     ----------
     codes : int8 tensor [persons, items]
         Category codes, -1 where missing.
+    room : where new cells of the same size go
     """
 
-    def __init__(self, codes: Int8[Tensor, "persons items"]) -> None:
-        self.codes = codes
+    def __init__(self, codes: Int8[Tensor, "persons items"], room: Room = MEMORY) -> None:
+        self.codes, self.room = codes, room
 
     @property
     def n_persons(self) -> int:
@@ -126,26 +146,42 @@ class DenseCells(Cells):
     def take(self, persons: Int[Tensor, " taken"]) -> "DenseCells":
         return DenseCells(self.codes.index_select(0, persons))
 
+    def parts(self) -> Iterator[tuple[slice, "DenseCells"]]:
+        size = max(1, _PART // max(1, self.n_items))
+        for start in range(0, self.n_persons, size):
+            rows = slice(start, min(start + size, self.n_persons))
+            yield rows, DenseCells(self.codes[rows])
+
+    def _like(self, n_items: int) -> Int8[Tensor, "persons items"]:
+        return self.room.empty((self.n_persons, n_items), torch.int8, self.codes.device)
+
     def take_items(self, items: Int[Tensor, " taken"]) -> Cells:
-        return DenseCells(self.codes[:, items]).compact()
+        codes = self._like(len(items))
+        for rows, part in self.parts():
+            codes[rows] = part.codes[:, items]
+        return DenseCells(codes, self.room).compact()
 
     def spread(self, places: Int[Tensor, " items"], n_items: int) -> Cells:
-        codes = torch.full((self.n_persons, n_items), MISSING, dtype=torch.int8, device=self.codes.device)
-        codes[:, places] = self.codes
-        return DenseCells(codes).compact()
+        codes = self._like(n_items).fill_(MISSING)
+        for rows, part in self.parts():
+            codes[rows, places] = part.codes
+        return DenseCells(codes, self.room).compact()
 
     def to(self, device: torch.device | str) -> "DenseCells":
-        return DenseCells(self.codes.to(device))
+        codes = self.codes.to(device)
+        return DenseCells(codes, self.room if codes.device.type == "cpu" else MEMORY)
 
     def n_answered(self) -> Int64[Tensor, " persons"]:
         return self._answered
 
     @cached_property
     def _answered(self) -> Int64[Tensor, " persons"]:
-        answered = self.codes >= 0
-        if answered.device.type != "cpu":
-            return answered.sum(1)
-        return torch.from_numpy(answered.numpy().sum(1))  # ten times faster than torch
+        if self.codes.device.type != "cpu":
+            return (self.codes >= 0).sum(1)
+        out = torch.empty(self.n_persons, dtype=torch.long)
+        for rows, part in self.parts():
+            out[rows] = torch.from_numpy((part.codes.numpy() >= 0).sum(1))  # ten times faster than torch
+        return out
 
     def counts(self, n_categories: int) -> Int64[Tensor, "items categories"]:
         if n_categories <= _FEW_CATEGORIES:
@@ -159,8 +195,8 @@ class DenseCells(Cells):
     def _places(self, width: int) -> Iterator[Int64[Tensor, "block items"]]:
         """By block of persons, where codes stand in a flat table [items, width], -1 in its first column."""
         first = torch.arange(self.n_items, device=self.codes.device) * width + 1
-        for block in self.codes.split(_BLOCK):
-            yield block + first
+        for _, part in self.parts():
+            yield part.codes + first
 
     def pairs(self) -> tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Int64[Tensor, " n"]]:
         persons, items = torch.nonzero(self.codes >= 0, as_tuple=True)
@@ -169,7 +205,10 @@ class DenseCells(Cells):
     def recode(self, lookup: Int8[Tensor, "items codes"]) -> Cells:
         lookup = lookup.to(self.codes.device)
         padded = torch.cat([torch.full_like(lookup[:, :1], MISSING), lookup], 1)
-        return DenseCells(torch.cat([padded.take(at) for at in self._places(padded.shape[1])]))
+        codes = self._like(self.n_items)
+        for (rows, _), at in zip(self.parts(), self._places(padded.shape[1]), strict=True):
+            codes[rows] = padded.take(at)
+        return DenseCells(codes, self.room)
 
     def sum_of(self, values: Float64[Tensor, "items codes"]) -> Float64[Tensor, " persons"]:
         values = values.to(self.codes.device)
@@ -188,9 +227,13 @@ class DenseCells(Cells):
         return self
 
     def to_sparse(self) -> "SparseCells":
-        persons, items, codes = self.pairs()
-        counts = torch.bincount(persons, minlength=self.n_persons)
-        return SparseCells(_offsets(counts), items.int(), codes.to(torch.int8), self.n_items)
+        offsets, device = _offsets(self.n_answered()), self.codes.device
+        items = self.room.empty((self.n_responses,), torch.int32, device)
+        codes = self.room.empty((self.n_responses,), torch.int8, device)
+        for rows, part in self.parts():
+            own = slice(int(offsets[rows.start]), int(offsets[rows.stop]))
+            _, items[own], codes[own] = part.pairs()
+        return SparseCells(offsets, items, codes, self.n_items, self.room)
 
 
 class SparseCells(Cells):
@@ -206,6 +249,7 @@ class SparseCells(Cells):
         Category code of each answer, none missing.
     n_items : int
         Number of items, those without an answer included.
+    room : where new cells of the same size go
     """
 
     def __init__(
@@ -214,9 +258,10 @@ class SparseCells(Cells):
         items: Int32[Tensor, " responses"],
         codes: Int8[Tensor, " responses"],
         n_items: int,
+        room: Room = MEMORY,
     ) -> None:
         self.offsets, self.items, self.codes = offsets, items, codes
-        self._n_items = n_items
+        self._n_items, self.room = n_items, room
 
     @property
     def n_persons(self) -> int:
@@ -238,28 +283,58 @@ class SparseCells(Cells):
         index = within + torch.repeat_interleave(starts - offsets[:-1], lengths)
         return SparseCells(offsets, self.items[index], self.codes[index], self.n_items)
 
+    def parts(self) -> Iterator[tuple[slice, "SparseCells"]]:
+        start = 0
+        while start < self.n_persons:
+            first = self.offsets[start]
+            stop = int(torch.searchsorted(self.offsets, first + _PART, right=True)) - 1
+            stop = max(stop, start + 1)
+            own = slice(int(first), int(self.offsets[stop]))
+            offsets = self.offsets[start : stop + 1] - first
+            yield slice(start, stop), SparseCells(offsets, self.items[own], self.codes[own], self.n_items)
+            start = stop
+
     def take_items(self, items: Int[Tensor, " taken"]) -> Cells:
         place = torch.full((self.n_items,), -1, dtype=torch.long, device=self.items.device)
         place[items.long()] = torch.arange(len(items), device=place.device)
-        persons, old, codes = self.pairs()
-        new = place[old]
-        kept = new >= 0
-        return cells_of(persons[kept], new[kept], codes[kept].to(torch.int8), self.n_persons, len(items))
+        return self._moved(place, len(items))
 
     def spread(self, places: Int[Tensor, " items"], n_items: int) -> Cells:
-        items = places.to(self.items.device)[self.items.long()]
-        return cells_of(self.persons(), items, self.codes, self.n_persons, n_items)
+        return self._moved(places.to(self.items.device), n_items)
+
+    def _moved(self, places: Int[Tensor, " items"], n_items: int) -> Cells:
+        """Each item at another place, or gone where that is -1."""
+        items, codes = self._like(torch.int32), self._like(torch.int8)
+        counts = torch.zeros(self.n_persons, dtype=torch.long, device=self.items.device)
+        end = 0
+        for rows, part in self.parts():
+            persons, old, given = part.pairs()
+            new = places[old]
+            if bool((places.diff() <= 0).any()):
+                order = torch.argsort(persons * n_items + new)
+                persons, new, given = persons[order], new[order], given[order]
+            kept = new >= 0
+            counts[rows] = torch.bincount(persons[kept], minlength=part.n_persons)
+            start, end = end, end + int(kept.sum())
+            items[start:end], codes[start:end] = new[kept].int(), given[kept].to(torch.int8)
+        return SparseCells(_offsets(counts), items[:end], codes[:end], n_items, self.room).compact()
+
+    def _like(self, dtype: torch.dtype) -> Tensor:
+        return self.room.empty((self.n_responses,), dtype, self.codes.device)
 
     def to(self, device: torch.device | str) -> "SparseCells":
-        return SparseCells(self.offsets.to(device), self.items.to(device), self.codes.to(device), self.n_items)
+        offsets, items, codes = (tensor.to(device) for tensor in (self.offsets, self.items, self.codes))
+        return SparseCells(offsets, items, codes, self.n_items, self.room if codes.device.type == "cpu" else MEMORY)
 
     def n_answered(self) -> Int64[Tensor, " persons"]:
         return self.offsets.diff()
 
     def counts(self, n_categories: int) -> Int64[Tensor, "items categories"]:
-        flat = self.items.long() * n_categories + self.codes
-        flat = flat[self.codes < n_categories]
-        return torch.bincount(flat, minlength=self.n_items * n_categories).view(self.n_items, n_categories)
+        total = self.offsets.new_zeros(self.n_items * n_categories)
+        for _, part in self.parts():
+            flat = part.items.long() * n_categories + part.codes
+            total += torch.bincount(flat[part.codes < n_categories], minlength=len(total))
+        return total.view(self.n_items, n_categories)
 
     def pairs(self) -> tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Int64[Tensor, " n"]]:
         return self.persons(), self.items.long(), self.codes.long()
@@ -270,25 +345,42 @@ class SparseCells(Cells):
         return torch.repeat_interleave(rows, self.offsets.diff())
 
     def recode(self, lookup: Int8[Tensor, "items codes"]) -> Cells:
-        codes = lookup.to(self.codes.device)[self.items, self.codes.int()]
-        return SparseCells(self.offsets, self.items, codes, self.n_items).without_missing()
+        lookup, codes = lookup.to(self.codes.device), self._like(torch.int8)
+        start = 0
+        for _, part in self.parts():
+            codes[start : start + part.n_responses] = lookup[part.items, part.codes.int()]
+            start += part.n_responses
+        return SparseCells(self.offsets, self.items, codes, self.n_items, self.room).without_missing()
 
     def without_missing(self) -> "SparseCells":
         """Without the answers whose code is -1."""
-        kept = self.codes >= 0
-        if bool(kept.all()):
+        counts = torch.empty(self.n_persons, dtype=torch.long, device=self.codes.device)
+        for rows, part in self.parts():
+            before = _offsets((part.codes >= 0).long())
+            counts[rows] = before[part.offsets].diff()
+        offsets = _offsets(counts)
+        n_kept = int(offsets[-1])
+        if n_kept == self.n_responses:
             return self
-        before = _offsets(kept.long())
-        return SparseCells(before[self.offsets], self.items[kept], self.codes[kept], self.n_items)
+        items = self.room.empty((n_kept,), torch.int32, self.codes.device)
+        codes = self.room.empty((n_kept,), torch.int8, self.codes.device)
+        for rows, part in self.parts():
+            own, kept = slice(int(offsets[rows.start]), int(offsets[rows.stop])), part.codes >= 0
+            items[own], codes[own] = part.items[kept], part.codes[kept]
+        return SparseCells(offsets, items, codes, self.n_items, self.room)
 
     def sum_of(self, values: Float64[Tensor, "items codes"]) -> Float64[Tensor, " persons"]:
-        answers = values.to(self.codes.device)[self.items, self.codes.int()]
-        return answers.new_zeros(self.n_persons).index_add_(0, self.persons(), answers)
+        values = values.to(self.codes.device)
+        total = values.new_zeros(self.n_persons)
+        for rows, part in self.parts():
+            total[rows].index_add_(0, part.persons(), values[part.items, part.codes.int()])
+        return total
 
     def to_dense(self) -> DenseCells:
-        codes = torch.full((self.n_persons, self.n_items), MISSING, dtype=torch.int8, device=self.codes.device)
-        codes[self.persons(), self.items.long()] = self.codes
-        return DenseCells(codes)
+        codes = self.room.empty((self.n_persons, self.n_items), torch.int8, self.codes.device).fill_(MISSING)
+        for rows, part in self.parts():
+            codes[rows][part.persons(), part.items.long()] = part.codes
+        return DenseCells(codes, self.room)
 
     def to_sparse(self) -> "SparseCells":
         return self

@@ -26,6 +26,8 @@ FEW_ANSWERS = 10
 """Below so many answers, the standard error of a difficulty is about as wide as the ability distribution."""
 
 _MANY_CATEGORIES = 12
+_MOST_ANSWERS = 2**21
+"""Answers that are looked at together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,13 +141,14 @@ def item_groups(cells: Cells, answered: np.ndarray) -> list[np.ndarray]:
     """
     group = np.arange(cells.n_items)
     start, size = 0, 64
+    most = max(64, _MOST_ANSWERS * cells.n_persons // max(1, cells.n_responses))
     while start < cells.n_persons and len(np.unique(group[answered])) > 1:
         persons, items = _answers(cells, start, min(start + size, cells.n_persons))
         together = persons[1:] == persons[:-1]
         left, right = group[items[:-1][together]], group[items[1:][together]]
         edges = coo_array((np.ones(len(left), bool), (left, right)), shape=(cells.n_items, cells.n_items))
         group = connected_components(edges, directed=False)[1][group]
-        start, size = start + size, size * 8
+        start, size = start + size, min(size * 8, most)
     groups = [np.flatnonzero(answered & (group == g)) for g in np.unique(group[answered])]
     return sorted(groups, key=len, reverse=True)
 

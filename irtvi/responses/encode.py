@@ -9,12 +9,14 @@ from irtvi.errors import UnknownItemError
 from irtvi.responses.cells import Cells
 from irtvi.responses.coding import Coding
 from irtvi.responses.files import load_table
+from irtvi.responses.folder import folder_of
 from irtvi.responses.labels import some
 from irtvi.responses.layout import find_known_roles
 from irtvi.responses.observed import Observed
-from irtvi.responses.people import covariates_of, weights_of
-from irtvi.responses.read import coded, located, observe
+from irtvi.responses.read import coded, located
 from irtvi.responses.responses import Responses
+from irtvi.responses.streaming import contents_of_folder
+from irtvi.responses.tables import GivenWeights, contents_of
 
 
 def encode(source: object, coding: Coding) -> Responses:
@@ -22,20 +24,24 @@ def encode(source: object, coding: Coding) -> Responses:
     if isinstance(source, Responses):
         return _recoded(source, coding)
     settings = coding.settings
-    frame, notes = load_table(source)
+    folder = folder_of(source)
+    frame, notes = (folder.head(), list(folder.notes)) if folder else load_table(source)
+    if folder and settings.id is None and folder.index_column is not None:
+        settings = replace(settings, id=folder.index_column)
     roles = find_known_roles(frame, settings, coding.item_ids)
-    people, observed, said = observe(frame, roles, replace(settings, items=None))
-    cells = _placed(observed, coding)
-    covariates, varying = covariates_of(frame, roles, people)
+    unchosen, given = replace(settings, items=None), GivenWeights()
+    contents = (
+        contents_of_folder(folder, roles, unchosen, given) if folder else contents_of(frame, roles, unchosen, given)
+    )
     return Responses(
-        people.ids,
-        cells,
+        contents.person_ids,
+        _placed(contents.observed, coding),
         coding,
-        covariates,
-        weights_of("weights", None, roles.weights, frame, people),
-        weights_of("survey_weights", None, roles.survey_weights, frame, people),
+        contents.covariates,
+        contents.weights,
+        contents.survey_weights,
         roles.layout,
-        (*notes, *roles.notes, *said, *varying),
+        (*notes, *roles.notes, *contents.notes),
     )
 
 
@@ -44,13 +50,17 @@ def _recoded(responses: Responses, coding: Coding) -> Responses:
     if responses.coding is coding:
         return responses
 
-    def row_of(item: int, code: int) -> int:
-        persons, items, codes = responses.cells.pairs()
-        return int(persons[(items == item) & (codes == code)][0])
+    def place_of(item: int, code: int) -> str:
+        for rows, part in responses.cells.parts():
+            persons, items, codes = part.pairs()
+            found = persons[(items == item) & (codes == code)]
+            if len(found):
+                return f"row {rows.start + int(found[0]) + 1}"
+        return "no row"
 
     labels = [own.categories for own in responses.codings]
     observed = Observed(
-        responses.person_ids, responses.item_ids, responses.cells, labels, [()] * len(labels), row_of
+        responses.person_ids, responses.item_ids, responses.cells, labels, [()] * len(labels), place_of
     )
     return replace(responses, cells=_placed(observed, coding), coding=coding)
 

@@ -31,7 +31,7 @@ class Observed:
     cells : codes that count the labels of each item from 0; -1 where there is nothing
     labels : the labels behind the codes, by item (some may not occur)
     declared : categories that come with the data in their order, by item; empty where none do
-    row_of : position in the table of the first occurrence of an item's code
+    place_of : where an item's code occurs first, in words
     """
 
     person_ids: pd.Index
@@ -39,7 +39,7 @@ class Observed:
     cells: Cells
     labels: Sequence[tuple[Label, ...]]
     declared: Sequence[tuple[Label, ...]]
-    row_of: Callable[[int, int], int]
+    place_of: Callable[[int, int], str]
 
     def counts(self) -> np.ndarray:
         """How often each label occurs, int [items, labels]."""
@@ -50,8 +50,7 @@ class Observed:
         """The place of the first occurrence of a label, for a message."""
         column = self.item_ids.get_loc(item)
         assert isinstance(column, int)
-        row = self.row_of(column, self.labels[column].index(label))
-        return f"first in row {row + 1}, column {item!r}"
+        return f"first in {self.place_of(column, self.labels[column].index(label))}, column {item!r}"
 
 
 def observe_wide(
@@ -82,11 +81,11 @@ def observe_wide(
             labels.append(found)
             declared.append(order)
 
-    def row_of(item: int, code: int) -> int:
-        return int(np.argmax(codes[:, item] == code))
+    def place_of(item: int, code: int) -> str:
+        return f"row {int(np.argmax(codes[:, item] == code)) + 1}"
 
     cells = DenseCells(torch.from_numpy(codes)).compact()
-    return Observed(person_ids, items, cells, labels, declared, row_of)
+    return Observed(person_ids, items, cells, labels, declared, place_of)
 
 
 def _small_numbers(frame: pd.DataFrame, columns: np.ndarray) -> np.ndarray | None:
@@ -234,10 +233,10 @@ def observe_long(
         present = [{labels[k] for k in np.flatnonzero(row)} for row in cells.counts(len(labels)).numpy()]
         kept = [tuple(label for label in order if label in own) for own in present]
 
-    def row_of(item: int, code: int) -> int:
-        return int(np.argmax((items == item) & (codes == code)))
+    def place_of(item: int, code: int) -> str:
+        return f"row {int(np.argmax((items == item) & (codes == code))) + 1}"
 
-    return Observed(person_ids, item_ids, cells, by_item, kept, row_of)
+    return Observed(person_ids, item_ids, cells, by_item, kept, place_of)
 
 
 def _levels(response: pd.Series) -> tuple[tuple[Label, ...], np.ndarray]:

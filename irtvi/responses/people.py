@@ -41,7 +41,7 @@ def people_of_rows(frame: pd.DataFrame, roles: Roles) -> People:
     _check_present(ids, where)
     if roles.wave is not None:
         ids = _with_wave(ids, column_of(frame, roles.wave))
-    if not ids.is_unique:
+    if not all_different(ids):
         again = ids[ids.duplicated()]
         if roles.unnamed_wave is not None and column_of(frame, roles.unnamed_wave).nunique() > 1:
             raise _several_waves(roles.unnamed_wave, again)
@@ -103,7 +103,7 @@ def covariates_of(frame: pd.DataFrame, roles: Roles, people: People) -> tuple[pd
     columns = list(roles.covariates)
     table = frame[columns].iloc[people.first_row]
     table.index = people.ids
-    varying = [column for column in columns if _varies(column_of(frame, column), people)]
+    varying = [column for column in columns if varies(column_of(frame, column), people)]
     if not varying:
         return table, []
     return table, [f"{some(varying)} varies within persons; the first value of each person was taken."]
@@ -126,7 +126,7 @@ def weights_of(
         If they are negative, missing, infinite, all zero, of the wrong number, or differ within a person.
     """
     if column is not None:
-        if _varies(column_of(frame, column), people):
+        if varies(column_of(frame, column), people):
             raise WeightsError(
                 f"{name}={column!r} differs between the rows of a person; a person has one weight"
             )
@@ -174,7 +174,17 @@ def _aligned(name: str, weights: pd.Series, frame: pd.DataFrame, people: People)
     return weights.loc[people.ids]
 
 
-def _varies(column: pd.Series, people: People) -> bool:
+def all_different(ids: pd.Index) -> bool:
+    """Whether no id stands twice.
+
+    A copy is asked, so that no table of all ids stays behind, and about order first, because ids that rise need none.
+    """
+    asked = pd.Index(ids.array)
+    return (asked.is_monotonic_increasing and asked.is_unique) or asked.is_unique
+
+
+def varies(column: pd.Series, people: People) -> bool:
+    """Whether a column has several values for a person."""
     if len(people.first_row) == len(column):
         return False
     codes, _ = pd.factorize(column, use_na_sentinel=False)

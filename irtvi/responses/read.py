@@ -10,23 +10,16 @@ import numpy as np
 import pandas as pd
 import torch
 
-from irtvi.errors import ConflictingOptionsError, DataError, OneItemError, UnknownItemError
+from irtvi.errors import ConflictingOptionsError, DataError, OneItemError
 from irtvi.responses.cells import Cells
 from irtvi.responses.checks import check
 from irtvi.responses.coding import Coding, code_items, lookup_of
 from irtvi.responses.files import load_table
-from irtvi.responses.labels import BLANK, Label, shown, some
-from irtvi.responses.layout import Roles, column_of, find_roles
-from irtvi.responses.observed import Observed, observe_long, observe_wide
-from irtvi.responses.people import (
-    People,
-    check_one_kind,
-    covariates_of,
-    people_of_answers,
-    people_of_rows,
-    positions,
-    weights_of,
-)
+from irtvi.responses.folder import folder_of
+from irtvi.responses.labels import Label, shown, some
+from irtvi.responses.layout import Roles, find_roles
+from irtvi.responses.observed import Observed
+from irtvi.responses.people import check_one_kind
 from irtvi.responses.responses import Responses
 from irtvi.responses.settings import (
     ReadSettings,
@@ -35,6 +28,8 @@ from irtvi.responses.settings import (
     labels_option,
     reverse_option,
 )
+from irtvi.responses.streaming import contents_of_folder
+from irtvi.responses.tables import GivenWeights, contents_of
 
 
 def read(
@@ -70,7 +65,9 @@ def read(
     Parameters
     ----------
     source : DataFrame, 2-d array, path or binary file
-        Files: .csv, .tsv, .txt (also .gz), .parquet, .xlsx.
+        Files: .csv, .tsv, .txt (also .gz), .parquet, .xlsx. A folder of .parquet files is one table that may be
+        larger than memory: its coded answers stand in a temporary file. In long layout the rows of a person stand
+        together, across files too.
     layout : "wide", "long" or None
     id : column of person ids; False numbers the rows of a wide table
     item, response : columns of a long table
@@ -104,7 +101,11 @@ def read(
         One of its kinds, where fitting can go on.
     """
     check_one_kind(weights, survey_weights)
-    frame, notes = load_table(source, delimiter, decimal, encoding, sheet)
+    folder = folder_of(source, delimiter=delimiter, decimal=decimal, encoding=encoding, sheet=sheet)
+    if folder:
+        frame, notes = folder.head(), list(folder.notes)
+    else:
+        frame, notes = load_table(source, delimiter, decimal, encoding, sheet)
     settings = ReadSettings(
         layout=layout,
         id=None if id is False else id,
@@ -120,10 +121,16 @@ def read(
         wrong=labels_option("wrong", wrong),
         categories=categories_option(categories),
     )
+    if folder and id is None and folder.index_column is not None:
+        settings = replace(settings, id=folder.index_column)
     if id is False:
         frame = frame.reset_index(drop=True)
     roles = find_roles(frame, settings, number_rows=id is False)
-    people, observed, said = observe(frame, roles, settings)
+    given = GivenWeights(weights, survey_weights)
+    contents = (
+        contents_of_folder(folder, roles, settings, given) if folder else contents_of(frame, roles, settings, given)
+    )
+    observed = contents.observed
     if observed.cells.n_items < 2:
         raise OneItemError(
             f"the only item is {observed.item_ids[0]!r}; ability needs two items at least. "
@@ -138,51 +145,20 @@ def read(
                 for own, row in zip(observed.labels, occurs, strict=True)]  # fmt: skip
         coding = Coding(observed.item_ids, code_items(observed.item_ids, seen, observed.declared, kept), kept)
         cells = coded(observed, occurs, coding)
-    covariates, varying = covariates_of(frame, roles, people)
     responses = Responses(
-        people.ids,
+        contents.person_ids,
         cells,
         coding,
-        covariates,
-        weights_of(
-            "weights", None if settings.weights is not None else weights, settings.weights, frame, people
-        ),
-        weights_of(
-            "survey_weights",
-            None if settings.survey_weights is not None else survey_weights,
-            settings.survey_weights,
-            frame,
-            people,
-        ),
+        contents.covariates,
+        contents.weights,
+        contents.survey_weights,
         roles.layout,
-        (*notes, *roles.notes, *said, *varying, *_declared_notes(observed, coding, counts)),
+        (*notes, *roles.notes, *contents.notes, *_declared_notes(observed, coding, counts)),
     )
     for finding in check(responses):
         if finding.warning is not None:
             warnings.warn(finding.text, finding.warning, stacklevel=2)
     return responses
-
-
-def observe(frame: pd.DataFrame, roles: Roles, settings: ReadSettings) -> tuple[People, Observed, list[str]]:
-    """Persons and labels of a table whose columns are known, and what there is to say."""
-    if roles.layout == "wide":
-        people = people_of_rows(frame, roles)
-        columns = frame.columns.get_indexer(pd.Index(roles.items))
-        blank = _blank_is_wrong(settings, roles.items)
-        return people, observe_wide(frame, people.ids, columns, blank), []
-    people = people_of_answers(frame, roles)
-    places, item_ids = positions(column_of(frame, roles.item))
-    persons, response, said = people.of_row, column_of(frame, roles.response), []
-    if roles.items:
-        chosen = pd.Index(roles.items, name=item_ids.name)
-        if unknown := [item for item in chosen if item not in item_ids]:
-            raise UnknownItemError(f"items= names {some(unknown)}, which column {roles.item!r} does not hold")
-        places = chosen.get_indexer(item_ids).astype(np.int32)[places]
-        kept = places >= 0
-        said.append(f"{int((~kept).sum())} rows belong to items that are not in items=.")
-        places, persons, response, item_ids = places[kept], persons[kept], response.loc[kept], chosen
-    blank = _blank_is_wrong(settings, item_ids)
-    return people, observe_long((persons, people.ids), (places, item_ids), response, blank), said
 
 
 def coded(observed: Observed, occurs: np.ndarray, coding: Coding) -> Cells:
@@ -230,10 +206,6 @@ def _names(items: Sequence[Hashable]) -> tuple[Hashable, ...]:
 def _column_name(weights: object, frame: pd.DataFrame) -> Hashable | None:
     named = isinstance(weights, str) or (isinstance(weights, Hashable) and weights in frame.columns)
     return weights if named and weights is not None else None  # pyright: ignore[reportReturnType]
-
-
-def _blank_is_wrong(settings: ReadSettings, items: Sequence[Hashable] | pd.Index) -> np.ndarray:
-    return np.array([BLANK in settings.wrong[item] for item in items], dtype=bool)
 
 
 def _settings_as_read(settings: ReadSettings, roles: Roles) -> ReadSettings:

@@ -20,6 +20,9 @@ from irtvi.responses.coding import Coding, ItemCoding
 from irtvi.responses.labels import some
 from irtvi.responses.settings import ReadSettings
 
+_IDS = 65_536
+"""Ids that are turned into text at once."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Responses:
@@ -190,10 +193,12 @@ class Responses:
     def digest(self) -> str:
         """Hash of ids, categories, codes and weights: the same for the same data, however it was stored."""
         digest = hashlib.sha256()
-        state = [self.person_ids.astype(str).tolist(), [str(item) for item in self.item_ids]]
+        state: list = [[str(item) for item in self.item_ids]]
         state += [[c.categories, c.scores, c.values] for c in self.codings]
         digest.update(json.dumps(state).encode())
-        cells = self.cells.to("cpu").compact().to_dense() if self.cells.density >= 0.15 else self.cells.to("cpu")
+        for start in range(0, self.n_persons, _IDS):
+            digest.update(json.dumps(self.person_ids[start : start + _IDS].astype(str).tolist()).encode())
+        cells = self.cells.to("cpu").compact()
         for name in ("offsets", "items", "codes"):
             if (tensor := getattr(cells, name, None)) is not None:
                 digest.update(np.ascontiguousarray(tensor.numpy()).data)

@@ -33,7 +33,8 @@ POINTS = 12
 HALVINGS = 60
 SAME = 1e-9
 """Nats by which a maximum must exceed the ends of the range to be one."""
-BLOCK = 1024
+BLOCK, CHUNK = 1024, 2**17
+"""Persons of a product, and persons whose maxima are refined together."""
 
 
 @dataclass(frozen=True)
@@ -277,15 +278,17 @@ def _maximise(
         return Scores(theta, sd, status)
     answers = answers_of(model, cells)
     nodes = search_nodes(model, free)
-    bracket, direction, informed = _brackets(criterion, model, free, answers, groups, nodes)
-    if not criterion.uses_prior:
-        bracket = torch.where(informed, bracket, -1)
-        direction = torch.where(informed, direction, torch.nan)
-    found = bracket >= 0
-    theta[~found] = direction[~found] * limit
-    theta[found], sd[found] = _refine(criterion, model, free, answers, groups, nodes, bracket)
-    status[(~found).cpu().numpy()] = NO_MAXIMUM
-    status[(~informed).cpu().numpy()] = NO_ANSWER
+    for persons in torch.arange(n_persons, device=free.device).split(CHUNK):
+        bracket, direction, informed = _brackets(criterion, model, free, answers, persons, groups[persons], nodes)
+        if not criterion.uses_prior:
+            bracket = torch.where(informed, bracket, -1)
+            direction = torch.where(informed, direction, torch.nan)
+        found = bracket >= 0
+        theta[persons[~found]] = direction[~found] * limit
+        maximum = _refine(criterion, model, free, answers, persons, groups[persons], nodes, bracket)
+        theta[persons[found]], sd[persons[found]] = maximum
+        status[persons[~found].cpu().numpy()] = NO_MAXIMUM
+        status[persons[~informed].cpu().numpy()] = NO_ANSWER
     return Scores(theta, sd, status)
 
 
@@ -302,19 +305,25 @@ def _sums(answers: Answers, block: AnswerBlock, tables: list[Tensor]) -> list[Te
 
 
 def _brackets(
-    criterion: Criterion, model: Model, free: Tensor, answers: Answers, groups: Tensor, nodes: Tensor
+    criterion: Criterion,
+    model: Model,
+    free: Tensor,
+    answers: Answers,
+    everyone: Int[Tensor, " persons"],
+    groups: Int[Tensor, " persons"],
+    nodes: Tensor,
 ) -> tuple[Int[Tensor, " persons"], Float[Tensor, " persons"], Bool[Tensor, " persons"]]:
     """Node left of the highest maximum (-1: none), sign of the higher end, and whether there are answers."""
     theta = nodes[:, None]
     prior = _log_prior(model, theta, free)
     tables = criterion.columns(model, theta, free)
     ones = torch.ones(1, len(model.columns.item), dtype=torch.float64, device=free.device)
-    bracket = torch.full((answers.n_persons,), -1, dtype=torch.long, device=free.device)
-    direction = torch.zeros(answers.n_persons, dtype=torch.float64, device=free.device)
-    informed = torch.zeros(answers.n_persons, dtype=torch.bool, device=free.device)
+    bracket = torch.full((len(everyone),), -1, dtype=torch.long, device=free.device)
+    direction = torch.zeros(len(everyone), dtype=torch.float64, device=free.device)
+    informed = torch.zeros(len(everyone), dtype=torch.bool, device=free.device)
     for group in groups.unique().tolist():
         for persons in torch.nonzero(groups == group)[:, 0].split(BLOCK):
-            block = answers.block(persons)
+            block = answers.block(everyone[persons])
             value, slope = criterion.combine(nodes, _sums(answers, block, tables), prior[:, :, group, None])
             value = value.nan_to_num(nan=-torch.inf)
             falls = (slope[:-1] > 0) & (slope[1:] <= 0)
@@ -332,7 +341,8 @@ def _refine(
     model: Model,
     free: Tensor,
     answers: Answers,
-    groups: Tensor,
+    everyone: Int[Tensor, " persons"],
+    groups: Int[Tensor, " persons"],
     nodes: Tensor,
     bracket: Int[Tensor, " persons"],
 ) -> tuple[Float[Tensor, " found"], Float[Tensor, " found"]]:
@@ -341,7 +351,7 @@ def _refine(
     angle = torch.pi * (order + 0.5) / POINTS
     to_series = 2.0 / POINTS * torch.cos(order[:, None] * angle)
     to_series[0] *= 0.5
-    series = torch.zeros(POINTS, answers.n_persons, dtype=torch.float64, device=free.device)
+    series = torch.zeros(POINTS, len(everyone), dtype=torch.float64, device=free.device)
     for k in bracket[bracket >= 0].unique().tolist():
         centre, half = 0.5 * (nodes[k] + nodes[k + 1]), 0.5 * (nodes[k + 1] - nodes[k])
         theta = (centre + half * torch.cos(angle))[:, None]
@@ -350,7 +360,7 @@ def _refine(
         inside = torch.nonzero(bracket == k)[:, 0]
         for group in groups[inside].unique().tolist():
             for persons in inside[groups[inside] == group].split(BLOCK):
-                sums = _sums(answers, answers.block(persons), tables)
+                sums = _sums(answers, answers.block(everyone[persons]), tables)
                 slope = criterion.combine(theta[:, 0], sums, prior[:, :, group, None])[1]
                 series[:, persons] = to_series @ slope
     found = bracket >= 0

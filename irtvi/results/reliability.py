@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from irtvi.inference.engines.engine import Data
@@ -12,7 +13,8 @@ from irtvi.inference.posterior import Posterior
 from irtvi.results.estimates import information_tables
 
 NODES = 241
-BLOCK = 4096
+BLOCK, CELLS = 4096, 2**22
+"""Persons, and persons times items, that are worked on at once."""
 
 
 def reliability(posterior: Posterior, data: Data) -> pd.Series:
@@ -31,36 +33,45 @@ def reliability(posterior: Posterior, data: Data) -> pd.Series:
     spread = (weights * (mean - centre).square()).sum() / total
     noise = (weights * sd.square()).sum() / total
     per_set = _marginal(posterior, data, weights)
-    everything = torch.ones(1, posterior.model.n_items, dtype=torch.bool)
+    everything = torch.ones(1, posterior.model.n_items, dtype=torch.float64, device=posterior.device)
     return pd.Series(
         {
             "empirical": float(spread / (spread + noise)),
             "marginal": per_set,
-            "marginal_all_items": float(_of_sets(posterior, everything)[0]),
+            "marginal_all_items": float(_OfSets(posterior)(everything)[0]),
         }
     )
 
 
 def _marginal(posterior: Posterior, data: Data, weights: Tensor) -> float:
     chosen = torch.nonzero(weights > 0)[:, 0]
-    total = 0.0
-    for rows in chosen.split(BLOCK):
+    of_sets, total = _OfSets(posterior), 0.0
+    complete = float(of_sets(torch.ones(1, posterior.model.n_items, dtype=torch.float64, device=posterior.device))[0])
+    for rows in chosen.split(max(1, min(BLOCK, CELLS // posterior.model.n_items))):
         answered = data.cells.take(rows).to_dense().codes >= 0
-        sets, which = torch.unique(answered, dim=0, return_inverse=True)
-        total += float((weights[rows] * _of_sets(posterior, sets)[which]).sum())
+        if bool(answered.all()):
+            total += complete * float(weights[rows].sum())
+        else:
+            total += float((weights[rows] * of_sets(answered.double())).sum())
     return total / float(weights.sum())
 
 
-def _of_sets(posterior: Posterior, sets: Tensor) -> Tensor:
-    low, high = population_range(posterior.model, posterior.free)
-    theta = Grid.covering(low, high, (high - low) / NODES).theta(posterior.device)
-    tables = information_tables(posterior.model, theta, posterior.free)
-    assert tables.information is not None
-    information = torch.nan_to_num(tables.information[:, posterior.model.columns.offset])
-    information[:, posterior.model.excluded] = 0.0
-    values = posterior.model.population_slots.free_values(posterior.free)
-    density = posterior.model.population_log_prob(theta, values).exp().mean(1)
-    density = density / density.sum()
-    _, sd = posterior.model.population.moments(posterior.model.population_params(posterior.free))
-    of_set = sets.to(information.dtype) @ information.T
-    return (of_set / (of_set + 1.0 / float(np.mean(sd.cpu().numpy())) ** 2)) @ density
+class _OfSets:
+    """The marginal reliability of sets of items, given as indicators ``[sets, items]``."""
+
+    def __init__(self, posterior: Posterior) -> None:
+        low, high = population_range(posterior.model, posterior.free)
+        theta = Grid.covering(low, high, (high - low) / NODES).theta(posterior.device)
+        tables = information_tables(posterior.model, theta, posterior.free)
+        assert tables.information is not None
+        self.information = torch.nan_to_num(tables.information[:, posterior.model.columns.offset]).T.contiguous()
+        self.information[posterior.model.excluded] = 0.0
+        values = posterior.model.population_slots.free_values(posterior.free)
+        density = posterior.model.population_log_prob(theta, values).exp().mean(1)
+        self.density = density / density.sum()
+        _, sd = posterior.model.population.moments(posterior.model.population_params(posterior.free))
+        self.precision = 1.0 / float(np.mean(sd.cpu().numpy())) ** 2
+
+    def __call__(self, sets: Float[Tensor, "sets items"]) -> Float[Tensor, " sets"]:
+        of_set = sets @ self.information
+        return (of_set / (of_set + self.precision)) @ self.density

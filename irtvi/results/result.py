@@ -127,7 +127,8 @@ class Result:
         """
         if "certificates" in self._stored:
             return self._stored["certificates"]
-        columns = {name: getattr(self.certified(), name).cpu().numpy() for name in COLUMNS}
+        found = self.certified()
+        columns = {name: getattr(found, name).cpu().numpy() for name in COLUMNS}
         return pd.DataFrame(columns, index=self.responses_of(None).person_ids)
 
     def certified(self, new: Any = None) -> Certificates:

@@ -29,7 +29,8 @@ def ability_table(
 ) -> pd.DataFrame:
     """EAP table of persons whose posterior moments are known, and whether each can be trusted."""
     extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups, sums)
-    status = np.where(responses.answered() > 0, "", NO_ANSWER)
+    status = np.full(responses.n_persons, "", dtype=object)
+    status[responses.answered() == 0] = NO_ANSWER
     return _table(responses, sums.mean, sums.sd, extra, trusted, status, level)
 
 

@@ -115,7 +115,10 @@ def _responses_state(responses: Responses) -> dict[str, Any]:
 
 def _responses_of(state: dict[str, Any], coding: Coding) -> Responses:
     tensors = {name: _tensor(value) for name, value in state["cells"].items()}
-    cells = SparseCells(**tensors, n_items=len(coding.item_ids)) if "offsets" in tensors else DenseCells(**tensors)
+    if "offsets" in tensors:
+        cells = SparseCells(tensors["offsets"], tensors["items"], tensors["codes"], len(coding.item_ids))
+    else:
+        cells = DenseCells(tensors["codes"])
     return Responses(
         person_ids=state["persons"].index,
         cells=cells,
