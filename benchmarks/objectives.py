@@ -1,10 +1,9 @@
-"""What a bound does to the items, and what it does to the encoder's gradient.
+"""What a bound does to the items: slopes by objective on the same simulated data.
 
-python benchmarks/objectives.py [--sizes 10000x50,10000x100m80] [--sets 3] [--noise-only]
+python benchmarks/objectives.py [--sizes 10000x50,10000x100m80] [--sets 4]
+                                [--objectives elbo,iwae]
 
-Writes `output/objectives.md`, with the error of the slopes by objective, and `output/signal_to_noise.html`
-(and .png where kaleido is installed): the signal-to-noise ratio of the encoder's gradient by number of draws,
-as in figure 1 of Rainforth et al. (2018).
+Writes `output/objectives.md` after every simulated set, so that a run that is stopped leaves what it has.
 """
 
 import os
@@ -12,47 +11,41 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
-import importlib.util
-import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import torch
 
 import irtvi
 from data import MISSING, Simulated, Size, simulate
-from irtvi.inference.answers import answers_of
-from irtvi.inference.encoders import LearnedEncoder
-from irtvi.inference.encoders.proposal import GaussianProposal
 from irtvi.inference.engines import Amortized, Quadrature
 from irtvi.inference.engines.engine import Data, Progress
-from irtvi.inference.objectives import GRADIENTS, OBJECTIVES
+from irtvi.inference.objectives import OBJECTIVES
 from irtvi.inference.posterior import Posterior
-from irtvi.inference.repair import repair
-from irtvi.inference.stochastic import Batch, Bounding, StochasticSettings, fit_stochastic
+from irtvi.inference.stochastic import StochasticSettings, fit_stochastic
 from irtvi.models.model import Model
 from irtvi.models.specification import Specification, build
-from irtvi.responses.cells import DenseCells
 from tables import Table
 
 OUTPUT = Path(__file__).resolve().parent / "output"
 SIZES = Size(10_000, 50), Size(10_000, 100, 0.8)
-DRAWS = (1, 4, 16, 64, 256)
-CURVES = (
-    ("elbo", "standard"),
-    ("iwae", "standard"),
-    ("iwae", "dreg"),
-    ("miwae", "standard"),
-    ("ciwae", "standard"),
+HEADINGS = (
+    "objective",
+    "RMSE a",
+    "bias a (SE)",
+    "a - exact (SE)",
+    "RMS a - exact",
+    "RMSE theta",
+    "cover theta",
+    "cover a",
+    "CPU s",
 )
-COPIES = 4000
-PERSONS = 10
+TIGHT = "exact", "none (default)"
 
 Fitter = Callable[[Model, Data, torch.Generator], Posterior]
 
@@ -118,116 +111,59 @@ def climb(objective: str) -> Fitter:
     return fitter
 
 
-def slopes_by_objective(size: Size, n_sets: int) -> Table:
-    """Error of the slopes for every objective, averaged over simulated sets."""
-    fitters = {"exact": exact, "none (default)": default} | {name: climb(name) for name in OBJECTIVES}
-    runs: dict[str, list[Judged]] = {name: [] for name in fitters}
-    for seed in range(1, n_sets + 1):
+def fitter_of(name: str) -> Fitter:
+    """How the row of this name is fitted."""
+    return {"exact": exact, "none (default)": default}.get(name) or climb(name)
+
+
+def slopes_by_objective(size: Size, sets: int, objectives: Sequence[str]) -> Iterator[Table]:
+    """Error of the slopes for every objective, averaged over simulated sets; a table after each set."""
+    runs: dict[str, list[Judged]] = {name: [] for name in (*TIGHT, *objectives)}
+    for seed in range(1, sets + 1):
         truth = simulate(size, seed)
         model, data = problem(truth)
-        for name, fitter in fitters.items():
+        for name, judged in runs.items():
             print(f"{size}, set {seed}: {name}", file=sys.stderr, flush=True)
-            runs[name].append(judge(fitter, model, data, truth))
+            judged.append(judge(fitter_of(name), model, data, truth))
+        yield table_of(size, runs)
+
+
+def table_of(size: Size, runs: dict[str, list[Judged]]) -> Table:
+    """One row an objective."""
     rows = []
     for name, judged in runs.items():
         apart = [one.slopes - other.slopes for one, other in zip(judged, runs["exact"], strict=True)]
+
+        def mean(attribute: str, judged: list[Judged] = judged) -> float:
+            return float(np.mean([getattr(one, attribute) for one in judged]))
+
         rows.append(
             (
                 name,
-                f"{statistics.mean(j.rmse_a for j in judged):.4f}",
-                f"{statistics.mean(j.bias_a for j in judged):+.4f}",
-                f"{np.mean(apart):+.4f}",
+                f"{mean('rmse_a'):.4f}",
+                with_error([one.bias_a for one in judged]),
+                with_error([float(difference.mean()) for difference in apart]),
                 f"{np.sqrt(np.mean(np.square(apart))):.4f}",
-                f"{statistics.mean(j.rmse_theta for j in judged):.4f}",
-                f"{statistics.mean(j.coverage for j in judged):.3f}",
-                f"{statistics.mean(j.item_coverage for j in judged):.3f}",
-                f"{statistics.mean(j.seconds for j in judged):.0f}",
+                f"{mean('rmse_theta'):.4f}",
+                f"{mean('coverage'):.3f}",
+                f"{mean('item_coverage'):.3f}",
+                f"{mean('seconds'):.0f}",
             )
         )
-    headings = (
-        "objective",
-        "RMSE a",
-        "bias a",
-        "a - exact",
-        "RMS a - exact",
-        "RMSE theta",
-        "cover theta",
-        "cover a",
-        "CPU s",
-    )
     settings = StochasticSettings()
     notes = (
-        f"{n_sets} sets. 2PL without priors; {settings.outer} x {settings.inner} draws a person, "
+        f"{len(runs['exact'])} simulated sets, the same for all rows; SE: of the mean over sets. 2PL without priors.",
+        f"Named objectives: {settings.outer} x {settings.inner} draws a person, batches of {settings.batch_size}, "
         "gradient='standard'; encoder: learned product of experts, not repaired.",
-        "Coverage is of 90 % intervals; those of the slopes are mean-field except for the exact engine.",
+        "Coverage is of 90 % intervals; those of the slopes are mean-field except for the first two rows.",
     )
-    return Table(f"Slopes by objective, {size}", headings, rows, notes)
+    return Table(f"Slopes by objective, {size}", HEADINGS, rows, notes)
 
 
-class Given(LearnedEncoder):
-    """A Gaussian for each row, as given, so that the gradient by its mean can be looked at."""
-
-    name = "given"
-
-    def __init__(self, proposal: GaussianProposal) -> None:
-        super().__init__()
-        self.mean, self.sd = torch.nn.Parameter(proposal.mean), proposal.sd
-
-    def settings(self) -> dict[str, int]:
-        return {}
-
-    def encode(self, model, free, answers, persons, groups) -> GaussianProposal:
-        return GaussianProposal(self.mean[persons], self.sd[persons])
-
-
-def signal_to_noise(
-    model: Model, free: torch.Tensor, codes: torch.Tensor, name: str, gradient: str, shape: tuple[int, int]
-) -> float:
-    """Of the gradient by a Gaussian's mean: median over persons, each copied many times.
-
-    The Gaussian is .4 sd off the posterior's mode and 1.2 times as wide, so that weights are bounded.
-    """
-    ratios = []
-    for row in codes:
-        cells = DenseCells(row.expand(COPIES, -1).contiguous())
-        everyone, groups = torch.arange(COPIES), torch.zeros(COPIES, dtype=torch.long)
-        start = GaussianProposal(torch.zeros(1), torch.ones(1))
-        mode = repair(model, free, cells, everyone[:1], groups[:1], start, n_steps=6)
-        off = GaussianProposal((mode.mean - 0.4 * mode.sd).expand(COPIES), (1.2 * mode.sd).expand(COPIES))
-        encoder = Given(off)
-        bounding = Bounding(
-            model, Data(cells, None, groups), answers_of(model, cells), encoder,
-            OBJECTIVES[name], GRADIENTS[gradient], *shape, torch.Generator().manual_seed(0),
-        )  # fmt: skip
-        _, surrogate = bounding.persons(Batch(everyone, groups, 1.0), free)
-        (by_mean,) = torch.autograd.grad(surrogate, encoder.mean)
-        ratios.append(float(by_mean.mean().abs() / by_mean.std()))
-    return statistics.median(ratios)
-
-
-def noise_figure() -> go.Figure:
-    """Signal-to-noise ratio by number of draws."""
-    truth = simulate(Size(2000, 10), seed=1)
-    model, data = problem(truth)
-    place = model.components[0].slots.index
-    free = model.start()
-    free[place[:, 0]] = torch.as_tensor(truth.a)
-    free[place[:, 1]] = torch.as_tensor(-truth.a * truth.b)
-    codes = data.cells.to_dense().codes[:PERSONS]
-    figure = go.Figure()
-    for name, gradient in CURVES:
-        shapes = [(max(1, k // 4), min(k, 4)) if name == "miwae" else (1, k) for k in DRAWS]
-        ratio = [signal_to_noise(model, free, codes, name, gradient, shape) for shape in shapes]
-        label = f"{name}, {gradient}" + (" (4 draws inside the log)" if name == "miwae" else "")
-        print(label, [round(r, 3) for r in ratio], file=sys.stderr, flush=True)
-        figure.add_scatter(x=DRAWS, y=ratio, mode="lines+markers", name=label)
-    figure.update_layout(
-        title="Signal-to-noise ratio of the encoder's gradient",
-        xaxis={"title": "draws a person", "type": "log", "tickvals": DRAWS},
-        yaxis={"title": "|mean| / sd of the gradient by the mean", "type": "log"},
-        template="plotly_white",
-    )
-    return figure
+def with_error(values: list[float]) -> str:
+    """Mean over sets and its standard error."""
+    error = np.std(values, ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.nan
+    return f"{np.mean(values):+.4f} ({error:.4f})"
 
 
 def size_of(text: str) -> Size:
@@ -240,23 +176,17 @@ def size_of(text: str) -> Size:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=lambda text: tuple(map(size_of, text.split(","))), default=SIZES)
-    parser.add_argument("--sets", type=int, default=3)
-    parser.add_argument("--noise-only", action="store_true", help="only the figure")
+    parser.add_argument("--sets", type=int, default=4)
+    parser.add_argument("--objectives", type=lambda text: text.split(","), default=list(OBJECTIVES))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     OUTPUT.mkdir(exist_ok=True)
-    figure = noise_figure()
-    figure.write_html(OUTPUT / "signal_to_noise.html", include_plotlyjs="cdn")
-    if importlib.util.find_spec("kaleido"):
-        figure.write_image(OUTPUT / "signal_to_noise.png", scale=2)
-    if arguments.noise_only:
-        return
-    written = []
+    written: dict[Size, str] = {}
     for size in arguments.sizes:
-        table = slopes_by_objective(size, arguments.sets)
-        table.show()
-        written.append(table.markdown())
-        (OUTPUT / "objectives.md").write_text("\n".join(written))
+        for table in slopes_by_objective(size, arguments.sets, arguments.objectives):
+            table.show()
+            written[size] = table.markdown()
+            (OUTPUT / "objectives.md").write_text("\n".join(written.values()))
 
 
 if __name__ == "__main__":

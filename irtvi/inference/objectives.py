@@ -41,8 +41,8 @@ class Bound:
     value : Float[Tensor, " persons"]
         In nats.
     items, encoder : Float[Tensor, "outer inner persons"]
-        Weight of each draw in the gradient with respect to the items and to the encoder; for a single bound
-        its derivative by the log-weights, so they sum to 1 over the draws of a person.
+        Weight of each draw in the gradient with respect to the items and to the encoder: derivatives of the bound
+        by the log-weights, so they sum to 1 over the draws of a person. The same tensor where both climb one bound.
     encoder_doubly : Float[Tensor, "outer inner persons"]
         Weights that the encoder takes under doubly reparameterised gradients.
     """
@@ -51,6 +51,11 @@ class Bound:
     items: Float[Tensor, "outer inner persons"]
     encoder: Float[Tensor, "outer inner persons"]
     encoder_doubly: Float[Tensor, "outer inner persons"]
+
+    @property
+    def divided(self) -> bool:
+        """Whether items and encoder climb different bounds."""
+        return self.items is not self.encoder
 
 
 def elbo(log_weights: LogWeights) -> Bound:
@@ -73,7 +78,8 @@ def miwae(log_weights: LogWeights) -> Bound:
     outer, inner, _ = log_weights.shape
     value = (torch.logsumexp(log_weights, 1) - math.log(inner)).mean(0)
     weights = torch.softmax(log_weights, 1)
-    return Bound(value, weights / outer, weights / outer, weights.square() / outer)
+    items = weights / outer
+    return Bound(value, items, items, weights.square() / outer)
 
 
 def piwae(log_weights: LogWeights) -> Bound:
@@ -89,12 +95,8 @@ def ciwae(log_weights: LogWeights, share: float = 0.5) -> Bound:
     def mixed(of_loose: Tensor, of_tight: Tensor) -> Tensor:
         return share * of_loose + (1 - share) * of_tight
 
-    return Bound(
-        mixed(loose.value, tight.value),
-        mixed(loose.items, tight.items),
-        mixed(loose.encoder, tight.encoder),
-        mixed(loose.encoder_doubly, tight.encoder_doubly),
-    )
+    items = mixed(loose.items, tight.items)
+    return Bound(mixed(loose.value, tight.value), items, items, mixed(loose.encoder_doubly, tight.encoder_doubly))
 
 
 OBJECTIVES: dict[str, Callable[[LogWeights], Bound]] = {
@@ -108,7 +110,7 @@ OBJECTIVES: dict[str, Callable[[LogWeights], Bound]] = {
 
 @dataclass(frozen=True)
 class GradientEstimator:
-    """How the encoder's gradient is taken; the items' is the same for all three.
+    """How the gradient through the draws is taken: the encoder's, and the items' as far as the encoder sees them.
 
     Attributes
     ----------

@@ -39,7 +39,7 @@ from irtvi.models.model import Model
 
 SMALLEST_STEP = 1 / 32
 """Of the first step size."""
-STEP_DECAY = 0.7
+STEP_DECAY = 0.5
 """Factor by which the step shrinks from round to round."""
 START_SAMPLE = 20_000
 
@@ -219,12 +219,16 @@ class Bounding:
             person_weight = self.data.weights[batch.persons].to(bound.value)
         for_items = (person_weight * bound.items).view_as(theta)
         for_encoder = (person_weight * self.estimator.encoder_weights(bound)).view_as(theta)
-        surrogate = -(for_encoder * log_q).sum()
+        (slope,) = torch.autograd.grad(log_p, at, torch.ones_like(log_p), retain_graph=True)
+        surrogate = (for_encoder * (slope * theta - log_q)).sum()
         if items.numel():
-            (by_items,) = torch.autograd.grad(log_p, items, for_items, retain_graph=True)
+            (by_items,) = torch.autograd.grad(log_p, items, for_items)
+            if bound.divided and free.requires_grad:
+                # The encoder looks at the items, whose derivative through it is that of their own bound.
+                of_items = (for_items * (slope * theta - proposal.log_prob(theta))).sum()
+                for sign, part in ((1, of_items), (-1, surrogate)):
+                    by_items = by_items + sign * torch.autograd.grad(part, free, retain_graph=True)[0]
             surrogate = surrogate + (by_items * free).sum()
-        (slope,) = torch.autograd.grad(log_p, at, torch.ones_like(log_p))
-        surrogate = surrogate + (for_encoder * slope * theta).sum()
         return (person_weight * bound.value).double().sum(), surrogate
 
     def noise(self, shape: tuple[int, ...]) -> Tensor:
