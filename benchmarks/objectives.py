@@ -142,7 +142,7 @@ def table_of(size: Size, runs: dict[str, list[Judged]]) -> Table:
                 name,
                 f"{mean('rmse_a'):.4f}",
                 with_error([one.bias_a for one in judged]),
-                with_error([float(difference.mean()) for difference in apart]),
+                with_error(np.concatenate(apart)),
                 f"{np.sqrt(np.mean(np.square(apart))):.4f}",
                 f"{mean('rmse_theta'):.4f}",
                 f"{mean('coverage'):.3f}",
@@ -150,9 +150,11 @@ def table_of(size: Size, runs: dict[str, list[Judged]]) -> Table:
                 f"{mean('seconds'):.0f}",
             )
         )
-    settings = StochasticSettings()
+    settings, n_sets = StochasticSettings(), len(runs["exact"])
     notes = (
-        f"{len(runs['exact'])} simulated sets, the same for all rows; SE: of the mean over sets. 2PL without priors.",
+        f"{n_sets} simulated set{'s' * (n_sets > 1)}, the same for all rows. 2PL without priors.",
+        "SE of the bias: over sets, whose items share the error of the scale. SE of the difference from the exact "
+        "engine's slopes, on the same data: over the items of all sets.",
         f"Named objectives: {settings.outer} x {settings.inner} draws a person, batches of {settings.batch_size}, "
         "gradient='standard'; encoder: learned product of experts, not repaired.",
         "Coverage is of 90 % intervals; those of the slopes are mean-field except for the first two rows.",
@@ -160,10 +162,10 @@ def table_of(size: Size, runs: dict[str, list[Judged]]) -> Table:
     return Table(f"Slopes by objective, {size}", HEADINGS, rows, notes)
 
 
-def with_error(values: list[float]) -> str:
-    """Mean over sets and its standard error."""
-    error = np.std(values, ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.nan
-    return f"{np.mean(values):+.4f} ({error:.4f})"
+def with_error(values: Sequence[float] | np.ndarray) -> str:
+    """Mean and its standard error, which a single value does not have."""
+    error = f"{np.std(values, ddof=1) / len(values) ** 0.5:.4f}" if len(values) > 1 else "-"
+    return f"{np.mean(values):+.4f} ({error})"
 
 
 def size_of(text: str) -> Size:
@@ -181,12 +183,11 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     OUTPUT.mkdir(exist_ok=True)
-    written: dict[Size, str] = {}
-    for size in arguments.sizes:
-        for table in slopes_by_objective(size, arguments.sets, arguments.objectives):
+    of_sizes = [slopes_by_objective(size, arguments.sets, arguments.objectives) for size in arguments.sizes]
+    for tables in zip(*of_sizes, strict=True):
+        for table in tables:
             table.show()
-            written[size] = table.markdown()
-            (OUTPUT / "objectives.md").write_text("\n".join(written.values()))
+        (OUTPUT / "objectives.md").write_text("\n".join(table.markdown() for table in tables))
 
 
 if __name__ == "__main__":

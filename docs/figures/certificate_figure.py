@@ -28,9 +28,11 @@ from irtvi.plots.theme import look, styled
 N_PERSONS = 1_000
 DENSE = 0.01
 SMALLEST = 1e-10
-"""Smaller errors are those of float64 sums; they are drawn here."""
+"""What is smaller is drawn here."""
 WRONG = 0.2
 """Posterior sds by which an encoder's mean is off that is called wrong."""
+PROMISED = 0.005
+"""Largest error of a repaired score, posterior sds."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ class Problem:
 
     @staticmethod
     def simulated(model: str, bank: pd.DataFrame, missing: float, seed: int) -> "Problem":
+        """The first person all right and the second all wrong, wherever they answered."""
         answers = irtvi.simulate(model, N_PERSONS, items=bank, missing=missing, seed=seed).responses
+        for person, answer in ((0, 1), (1, 0)):
+            answers.iloc[person] = answers.iloc[person].where(answers.iloc[person].isna(), answer)
         held = irtvi.fit(answers, model=model, fixed=bank)
         data = Data.of(held.responses, held.item_models, torch.device("cpu"))
         return Problem(held.model, held.posterior.free, data)
@@ -93,65 +98,91 @@ CASES = {
 
 def certificate_figure() -> go.Figure:
     """Four panels: stated against true error, scores before and after repair, who is flagged, a frozen encoder."""
-    colours = look(False).series
     titles = (
-        "Error of log p(y): stated and true", "Error of the score, before and after repair",
-        "Some people's encodings spoiled on purpose", "Amortization gap, encoder at work and frozen",
+        "Log marginal: stated and true error", "Largest error of a score",
+        "Encodings spoiled on purpose", "Encoder at work, and frozen at the prior",
     )  # fmt: skip
-    figure = make_subplots(2, 2, subplot_titles=titles, horizontal_spacing=0.12, vertical_spacing=0.17)
-    for (label, (model, n_items, missing, steepest)), colour in zip(CASES.items(), colours, strict=False):
-        problem = Problem.simulated(model, bank(n_items, model, steepest), missing, seed=31)
-        found, truth = problem.certified(Parabola()), problem.exact()
-        apart = (found.certificates.log_marginal - truth.log_marginal).abs()
-        inside = float((apart <= found.certificates.error).double().mean())
-        print(f"{label}: {inside:.1%} of persons within the stated error")
-        points(figure, 1, 1, found.certificates.error, apart.clamp(min=SMALLEST), label, colour)
-        before = (found.certificates.encoded_mean - truth.mean).abs() / truth.sd
-        after = (found.sums.mean - truth.mean).abs() / truth.sd
-        print(f"  largest error of a score: {float(before.max()):.3f} sd before, {float(after.max()):.1e} after repair")
-        points(figure, 1, 2, before.clamp(min=1e-6), after.clamp(min=1e-8), label, colour, legend=False)
-    ends = [1e-8, 1e-1]
-    figure.add_scatter(
-        x=ends, y=ends, mode="lines", line={"color": look(False).faint, "dash": "dot"}, showlegend=False, row=1, col=1
-    )
+    figure = make_subplots(2, 2, subplot_titles=titles, horizontal_spacing=0.13, vertical_spacing=0.17)
+    errors(figure)
+    scores(figure)
     problem = Problem.simulated("2pl", bank(40, "2pl"), 0.0, seed=32)
     spoil(figure, problem)
     freeze(figure, problem)
     styled(figure, False, title="What certificates say, and what is true", height=820)
-    figure.update_layout(margin={"t": 130, "l": 76}, legend={"y": 1.06})
-    log = {"type": "log", "exponentformat": "power", "dtick": 2}
+    legend = {"y": 1.06, "itemsizing": "constant", "entrywidth": 210}
+    figure.update_layout(margin={"t": 160, "l": 76}, legend=legend)
+    figure.update_annotations(font={"size": 13})
+    log = {"type": "log", "exponentformat": "power", "dtick": 2, "tickfont": {"size": 11}}
     figure.update_xaxes(title="Stated error (nats)", **log, row=1, col=1)
     figure.update_yaxes(title="True error (nats)", **log, row=1, col=1)
-    figure.update_xaxes(title="Encoder's mean (posterior sd)", **log, row=1, col=2)
-    figure.update_yaxes(title="Reported theta (posterior sd)", **log, row=1, col=2)
+    figure.update_xaxes(title="Answers missing", tickvals=[0, 50, 80, 95], ticksuffix=" %", row=1, col=2)
+    figure.update_yaxes(title="Error (posterior sd)", **log, row=1, col=2)
     figure.update_xaxes(title="True error of the encoder's mean (posterior sd)", row=2, col=1)
     figure.update_yaxes(title="Amortization gap (nats)", **log, row=2, col=1)
     figure.update_xaxes(title="Amortization gap (nats)", **log, row=2, col=2)
     figure.update_yaxes(title="Share of persons", tickformat=".0%", row=2, col=2)
+    figure.update_xaxes(title_font_size=12)
+    figure.update_yaxes(title_font_size=12)
     return figure
 
 
-def points(figure: go.Figure, row: int, col: int, x: Tensor, y: Tensor, label: str, colour: str, legend: bool = True):
+def errors(figure: go.Figure) -> None:
+    """Error of each log marginal beside the one that is stated."""
+    for (label, (model, n_items, missing, steepest)), colour in zip(CASES.items(), look(False).series, strict=False):
+        problem = Problem.simulated(model, bank(n_items, model, steepest), missing, seed=31)
+        found, truth = problem.certified(Parabola()), problem.exact()
+        apart = (found.certificates.log_marginal - truth.log_marginal).abs()
+        inside = float((apart <= found.certificates.error).double().mean())
+        print(f"{label}: {inside:.1%} of persons within the stated error, the largest of which is "
+              f"{float(found.certificates.error.max()):.1e}")  # fmt: skip
+        points(figure, 1, 1, found.certificates.error, apart.clamp(min=SMALLEST), label, colour)
+    ends = [1e-7, 1e-3]
+    faint = {"color": look(False).faint, "dash": "dot"}
+    figure.add_scatter(x=ends, y=ends, mode="lines", line=faint, showlegend=False, row=1, col=1)
+
+
+def scores(figure: go.Figure) -> None:
+    """Largest error of anybody's theta, of the encoder and of the table, by how much is missing."""
+    shares = 0.0, 0.5, 0.8, 0.95
+    for model, symbol in (("2pl", "circle"), ("3pl", "diamond")):
+        off: dict[str, list[float]] = {"encoder": [], "repaired": []}
+        for missing in shares:
+            problem = Problem.simulated(model, bank(40, model), missing, seed=34)
+            found, truth = problem.certified(Parabola()), problem.exact()
+            for name, theta in (("encoder", found.certificates.encoded_mean), ("repaired", found.sums.mean)):
+                off[name].append(float(((theta - truth.mean).abs() / truth.sd).max()))
+        for name, colour in (("encoder", 6), ("repaired", 5)):
+            print(f"{model}, {name}: " + ", ".join(f"{value:.1e}" for value in off[name]))
+            figure.add_scatter(
+                x=[100 * share for share in shares], y=off[name], name=f"{model.upper()}, {name}", mode="lines+markers",
+                line={"color": look(False).series[colour]}, marker={"symbol": symbol, "size": 8}, row=1, col=2,
+            )  # fmt: skip
+    figure.add_hline(y=PROMISED, line={"color": look(False).faint, "dash": "dot"}, row=1, col=2)
+
+
+def points(figure: go.Figure, row: int, col: int, x: Tensor, y: Tensor, label: str, colour: str) -> None:
+    """One point a person."""
     figure.add_scatter(
-        x=x.numpy(), y=y.numpy(), mode="markers", name=label, legendgroup=label, showlegend=legend,
+        x=x.numpy(), y=y.numpy(), mode="markers", name=label,
         marker={"color": colour, "size": 4, "opacity": 0.5}, row=row, col=col,
     )  # fmt: skip
 
 
 def spoil(figure: go.Figure, problem: Problem) -> None:
-    """A third of the people get a Gaussian that is moved and stretched; the gap does not know whose."""
+    """Half of the people get a Gaussian that is moved, by anything from nothing to 1.2 sd, and stretched."""
     generator = torch.Generator().manual_seed(33)
     uniform = [torch.rand(N_PERSONS, generator=generator, dtype=torch.float64) for _ in range(4)]
-    chosen = uniform[0] < 0.3
-    shift = torch.where(uniform[1] < 0.5, -1.0, 1.0) * (0.3 + uniform[2]) * chosen
-    found = problem.certified(Spoiled(shift, torch.where(chosen, 0.6 + 1.2 * uniform[3], 1.0)))
+    chosen = uniform[0] < 0.5
+    shift = torch.where(uniform[1] < 0.5, -1.2, 1.2) * uniform[2] * chosen
+    found = problem.certified(Spoiled(shift, torch.where(chosen, 0.9 + 0.2 * uniform[3], 1.0)))
     truth, gap = problem.exact(), found.certificates.gap_amortization
     error = (found.certificates.encoded_mean - truth.mean).abs() / truth.sd
-    wrong = error > WRONG
+    wrong, flagged = error > WRONG, found.certificates.needed
     area = float((gap[wrong][:, None] > gap[~wrong]).double().mean())
-    print(f"spoiled: {int(wrong.sum())} wrong, area under the curve {area:.4f}")
+    print(f"spoiled: {int(wrong.sum())} off by more than {WRONG} sd, all flagged: {bool(flagged[wrong].all())}; "
+          f"{int((flagged & ~wrong).sum())} others flagged; area under the curve {area:.4f}")  # fmt: skip
     for label, who, colour in (("left alone", ~chosen, 3), ("spoiled", chosen, 4)):
-        points(figure, 2, 1, error[who], gap[who].clamp(min=SMALLEST), label, look(False).series[colour])
+        points(figure, 2, 1, error[who], gap[who].clamp(min=1e-6), label, look(False).series[colour])
     faint = {"color": look(False).faint, "dash": "dot"}
     figure.add_hline(y=NEEDS_REPAIR, line=faint, row=2, col=1)
     figure.add_vline(x=WRONG, line=faint, row=2, col=1)
@@ -160,7 +191,7 @@ def spoil(figure: go.Figure, problem: Problem) -> None:
 def freeze(figure: go.Figure, problem: Problem) -> None:
     """The prior for everybody, beside the parabola."""
     shares = np.linspace(0, 1, 200)
-    for label, encoder, colour in (("parabola", Parabola(), 0), ("frozen at the prior", FrozenEncoder(), 5)):
+    for label, encoder, colour in (("parabola", Parabola(), 6), ("frozen at the prior", FrozenEncoder(), 1)):
         certificates = problem.certified(encoder).certificates
         gap = certificates.gap_amortization.clamp(min=SMALLEST).numpy()
         needed = float(certificates.needed.double().mean())

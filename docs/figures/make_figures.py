@@ -51,7 +51,8 @@ def main() -> None:
 
 
 def photograph(figure: go.Figure, picture: Path, browser: str) -> None:
-    """The figure as a browser shows it."""
+    """The figure as a browser shows it, without the buttons."""
+    figure.update_layout(modebar={"color": "rgba(0,0,0,0)", "activecolor": "rgba(0,0,0,0)"})
     with tempfile.TemporaryDirectory() as folder:
         page = irtvi.plots.write_html(figure, Path(folder) / "figure.html")
         height = figure.layout.height + MARGIN

@@ -81,7 +81,7 @@ class StochasticSettings:
     outer: int = 2
     inner: int = 4
     share: float = 0.5
-    batch_size: int = 512
+    batch_size: int = 256
     learning_rate: float = 0.02
     round_steps: int = 150
     tolerance: float = 0.1
