@@ -197,7 +197,7 @@ def answers_of(model: Model, cells: Cells) -> Answers:
 
     Items that are excluded from the likelihood, and items that nobody answered, do not count as missing.
     """
-    answered = cells.counts(int(model.n_categories.max())).sum(1)
+    answered = cells.n_answers()
     informative = (answered > 0) & ~model.excluded
     if isinstance(cells, SparseCells):
         return SparseAnswers(model, cells, informative)

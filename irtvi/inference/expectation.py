@@ -16,6 +16,8 @@ from irtvi.models.model import Model
 
 EDGE = 3e-6
 """Largest share of a posterior that may lie on an outermost node."""
+WIDEN = {torch.float32: EDGE, torch.float64: 1e-10}
+"""Above this share a window is widened: for a search, and where what is said of a person is reported."""
 FLOOR = -80.0
 """Log weights below this are raised to it: denormal numbers make matrix products crawl."""
 CACHE_BYTES = 192 * 2**20
@@ -130,7 +132,7 @@ def posterior_weights(
         posterior = posterior.sub_(top).clamp_(min=FLOOR).exp_()
         total = posterior.sum(0)
         edge = torch.maximum(posterior[0], posterior[-1]) / total
-        if float(edge.max()) < EDGE or not block.widen(len(tables.theta)):
+        if float(edge.max()) < WIDEN[tables.used.dtype] or not block.widen(len(tables.theta)):
             break
     even = posterior[::2].sum(0)
     posterior /= total
@@ -164,6 +166,7 @@ def run_pass(
     free: Float[Tensor, " n_free"],
     weights: Float[Tensor, " persons"] | None,
     dtype: torch.dtype = torch.float32,
+    counted_in: torch.dtype | None = None,
 ) -> Pass:
     """Integrate over the ability of every person of a placement.
 
@@ -178,6 +181,9 @@ def run_pass(
         Weight of each person in sums (None: all ones).
     dtype : torch.dtype
         float32 for a search, float64 where the log marginal of each person is reported.
+    counted_in : torch.dtype, optional
+        Of the products back, ``dtype`` by default. Expected counts go into information matrices, for which
+        float32 is enough where persons are many.
 
     Notes
     -----
@@ -200,6 +206,7 @@ def run_pass(
             w = weights[block.persons]
             log_likelihood += float((w * log_marginal).sum())
             posterior = posterior * w.to(dtype)
+        posterior = posterior.to(counted_in or dtype)
         accumulated[block.rows] += answer_block.backward(posterior)
         mass[block.rows, block.group] += posterior.sum(1)
     counts = answers.expand(accumulated, mass.sum(1))

@@ -27,10 +27,10 @@ class MarginalPosterior:
     persons : Int[Tensor, " some"]
     placing : Placing
     generator : torch.Generator
+    dtype : torch.dtype
+        Of the passes of the search, and of expected counts.
     sample_size : int
         Persons from whom the missing information is estimated during the search.
-    dtype : torch.dtype
-        Of the passes.
     latest : Pass or None
         The last one.
     """
@@ -40,15 +40,15 @@ class MarginalPosterior:
     persons: Int[Tensor, " some"]
     placing: Placing
     generator: torch.Generator
-    sample_size: int = 1000
     dtype: torch.dtype = torch.float32
+    sample_size: int = 2000
     latest: Pass | None = None
 
     def run(self, free: Float[Tensor, " n_free"], dtype: torch.dtype) -> Pass:
         """A pass whose nodes were good enough."""
         for _ in range(MOST_REPLACEMENTS):
             placed = self.placing.place(self.model, free)
-            passed = run_pass(self.model, placed, free, self.data.weights, dtype)
+            passed = run_pass(self.model, placed, free, self.data.weights, dtype, self.dtype)
             if self.placing.adequate(self.model, free, passed.persons):
                 break
         self.latest = passed  # pyright: ignore[reportPossiblyUnbound]

@@ -37,9 +37,13 @@ class _ComponentTable:
     target: Int[Tensor, " columns"]
     repeats: int | None
 
-    def onto_columns(self, by_member: Float[Tensor, "block members"]) -> Float[Tensor, "block columns"]:
-        """The same number for all columns of an item."""
-        return by_member[:, self.member] if self.repeats is None else by_member.repeat(1, self.repeats)
+    def onto_columns(self, by_member: Float[Tensor, "block members"]) -> Float[Tensor, "block 1 own"]:
+        """The same number for all columns of an item, to be broadcast over those that repeat."""
+        return (by_member[:, self.member] if self.repeats is None else by_member)[:, None]
+
+    def repeated(self, columns: Float[Tensor, "block columns"]) -> Float[Tensor, "block repeats own"]:
+        """Columns side by side with what :meth:`onto_columns` gives."""
+        return columns.unflatten(1, (self.repeats or 1, -1))
 
 
 @dataclass(frozen=True)
@@ -97,8 +101,8 @@ class ScoreTables:
     def n_columns(self) -> int:
         return len(self.target)
 
-    def answered(self, codes: Int[Tensor, "block items"]) -> list[list[Float[Tensor, "block _columns"]]]:
-        """For each component and code, who gave it, by column."""
+    def answered(self, codes: Int[Tensor, "block items"]) -> list[list[Float[Tensor, "block 1 _own"]]]:
+        """For each component and code, who gave it."""
         out = []
         for component, table in zip(self.model.components, self.components, strict=True):
             own = codes if len(component.items) == codes.shape[1] else codes[:, component.items]
@@ -113,7 +117,7 @@ class ScoreTables:
         weights: Float[Tensor, "chosen block"],
         rows: slice,
         group: int,
-        answered: Sequence[Sequence[Float[Tensor, "block _columns"]]],
+        answered: Sequence[Sequence[Float[Tensor, "block 1 _own"]]],
     ) -> Float[Tensor, "block all_columns"]:
         """Each person's weighted sum over the chosen nodes of the derivatives of the own log joint.
 
@@ -131,9 +135,9 @@ class ScoreTables:
         out = torch.empty(weights.shape[1], self.n_columns, dtype=self.dtype, device=weights.device)
         first = 0
         for table, given in zip(self.components, answered, strict=True):
-            columns = out[:, first : first + len(table.target)].zero_()
+            columns = table.repeated(out[:, first : first + len(table.target)].zero_())
             for derivative, chose in zip(table.by_code, given, strict=True):
-                columns.addcmul_(weights.T @ derivative[rows], chose)
+                columns.addcmul_(table.repeated(weights.T @ derivative[rows]), chose)
             first += len(table.target)
         if self.population is not None:
             of_group = self.population_used.clone()

@@ -42,7 +42,7 @@ NEAR_BOUNDARY = 4.0
 """An asymptote this far out on the logit, without a prior and still moving outward, is tried at its boundary."""
 RUNAWAY = 60.0
 """A slope or intercept without a prior beyond this has no finite maximum."""
-INFORMATION_WORK = 1e9
+INFORMATION_WORK = 4e8
 """Persons times squared parameters that go into the standard errors, at most; but 2,500 persons at least."""
 FINER_PERSONS, FINER_WORK = 1_500, 5e7
 """From how many of them the finer terms come, at least, and for how much work."""
@@ -111,10 +111,12 @@ def search(
     state = _State(model, model.start())
     with interruptible(progress.cancelled):
         try:
-            final = _search(state, data, answers, persons, placing, tolerance, max_passes, generator, progress)
-            if final is None or len(persons) < len(everyone):
-                final = placing(answers, everyone)
-            return _finish(state, data, final, everyone, persons, generator, progress, tolerance, max_passes)
+            nodes = _search(state, data, answers, persons, placing, tolerance, max_passes, generator, progress)
+            if nodes is None or len(persons) < len(everyone):
+                nodes = placing(answers, everyone)
+            precision = _precision(answers, everyone)
+            final = MarginalPosterior(state.model, data, everyone, nodes, generator, precision)
+            return _finish(state, final, persons, progress, tolerance, max_passes)
         except KeyboardInterrupt:
             reached = state.reached or Reached(state.model, state.free)
     return reached.posterior(data, answers, placing, persons, tuple(progress.steps))
@@ -163,10 +165,12 @@ def _problem(
     placing: PlacingFactory,
     generator: torch.Generator,
 ) -> MarginalPosterior:
-    small = len(persons) * len(answers.columns) <= SMALL
-    return MarginalPosterior(
-        model, data, persons, placing(answers, persons), generator, dtype=torch.float64 if small else torch.float32,
-    )  # fmt: skip
+    placed = placing(answers, persons)
+    return MarginalPosterior(model, data, persons, placed, generator, _precision(answers, persons))
+
+
+def _precision(answers: Answers, persons: Tensor) -> torch.dtype:
+    return torch.float64 if len(persons) * len(answers.columns) <= SMALL else torch.float32
 
 
 def _total(data: Data, persons: Tensor) -> float:
@@ -320,18 +324,9 @@ def _hold_at_boundary(
 
 
 def _finish(
-    state: _State,
-    data: Data,
-    placing: Placing,
-    everyone: Tensor,
-    persons: Tensor,
-    generator: torch.Generator,
-    progress: Progress,
-    tolerance: float,
-    max_passes: int,
+    state: _State, final: MarginalPosterior, persons: Tensor, progress: Progress, tolerance: float, max_passes: int
 ) -> Posterior:
     model, free = state.model, state.free
-    final = MarginalPosterior(model, data, everyone, placing, generator, dtype=torch.float64)
     passed = final.run(free, torch.float64)
     log_prior, _, second = model.log_prior.derivatives(free)
     curvature: Curvature | None = None

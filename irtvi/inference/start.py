@@ -13,9 +13,9 @@ from irtvi.inference.table import Expectations, gradient_and_information
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells
 
-BINS = 41
+BINS = 21
 WIDEST = 3.0
-STEPS = 6
+STEPS = 4
 AVERAGING_ROUNDS = 8
 LEAST_RELIABILITY, MOST_RELIABILITY = 0.2, 0.98
 

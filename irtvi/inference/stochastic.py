@@ -131,7 +131,7 @@ class ItemGaussian:
     @staticmethod
     def start(model: Model, data: Data, free: Float[Tensor, " n_free"]) -> "ItemGaussian":
         """Around start values, about as wide as the number of answers suggests."""
-        answered = data.cells.counts(int(model.n_categories.max())).sum(1).to(free)
+        answered = data.cells.n_answers().to(free)
         n = torch.zeros_like(free)
         for component in model.components:
             by_slot = answered[component.items][:, None].expand(component.slots.index.shape)

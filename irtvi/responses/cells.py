@@ -90,6 +90,10 @@ class Cells(ABC):
         """Number of answers of each person."""
 
     @abstractmethod
+    def n_answers(self) -> Int64[Tensor, " items"]:
+        """Number of answers to each item."""
+
+    @abstractmethod
     def counts(self, n_categories: int) -> Int64[Tensor, "items categories"]:
         """How many persons gave each code, by item."""
 
@@ -182,6 +186,13 @@ class DenseCells(Cells):
         for rows, part in self.parts():
             out[rows] = torch.from_numpy((part.codes.numpy() >= 0).sum(1))  # ten times faster than torch
         return out
+
+    def n_answers(self) -> Int64[Tensor, " items"]:
+        return self._n_answers
+
+    @cached_property
+    def _n_answers(self) -> Int64[Tensor, " items"]:
+        return self.n_persons - _column_sums(self.codes, MISSING)
 
     def counts(self, n_categories: int) -> Int64[Tensor, "items categories"]:
         if n_categories <= _FEW_CATEGORIES:
@@ -328,6 +339,13 @@ class SparseCells(Cells):
 
     def n_answered(self) -> Int64[Tensor, " persons"]:
         return self.offsets.diff()
+
+    def n_answers(self) -> Int64[Tensor, " items"]:
+        return self._n_answers
+
+    @cached_property
+    def _n_answers(self) -> Int64[Tensor, " items"]:
+        return torch.bincount(self.items, minlength=self.n_items)
 
     def counts(self, n_categories: int) -> Int64[Tensor, "items categories"]:
         total = self.offsets.new_zeros(self.n_items * n_categories)

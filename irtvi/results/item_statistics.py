@@ -54,23 +54,35 @@ def item_statistics(responses: Responses) -> ItemStatistics:
 
 
 def _sums_dense(cells: Cells, values: Tensor, total: Tensor, reachable: Tensor, weights: Tensor) -> Tensor:
-    """Weighted sums by item of 1, x, x^2, rest, rest^2 and x rest."""
+    """Weighted sums by item of 1, x, x^2, rest, rest^2 and x rest.
+
+    The rest is (total - x) / (reachable - largest): for items with the same largest answer, sums of products of
+    what belongs to a person alone, taken over those who gave an answer.
+    """
     assert isinstance(cells, DenseCells)
-    largest = values.amax(1)
-    padded = torch.cat([torch.zeros_like(values[:, :1]), values], 1)
-    first = torch.arange(cells.n_items) * padded.shape[1] + 1
     sums = torch.zeros(6, cells.n_items, dtype=torch.float64)
-    for rows in torch.arange(cells.n_persons).split(BLOCK):
-        codes = cells.codes[rows[0] : rows[-1] + 1]
-        x = padded.take(codes + first)
-        others = reachable[rows, None] - largest
-        rest = (total[rows, None] - x).div_(others.clamp(min=1e-12))
-        rest *= (codes >= 0) & (others > 0)
-        w = weights[rows]
-        terms = (codes >= 0).double(), x, x.square(), rest, rest.square(), x * rest
-        for row, term in zip(sums, terms, strict=True):
-            row += w @ term
+    for largest in values.amax(1).unique():
+        own = torch.nonzero(values.amax(1) == largest)[:, 0]
+        codes = cells.codes if len(own) == cells.n_items else cells.codes[:, own]
+        others = reachable - largest
+        share = torch.where(others > 0, 1 / others.clamp(min=1e-12), 0.0)
+        reached = total * share
+        of_person = torch.stack([torch.ones_like(share), reached, share])
+        of_person = weights * torch.cat([of_person, torch.stack([reached.square(), reached * share, share.square()])])
+        for code, x in enumerate(values[own].T):
+            n, r, u, rr, ru, uu = _sums_over(codes, code, of_person)
+            terms = n, x * n, x.square() * n, r - x * u, rr - 2 * x * ru + x.square() * uu, x * (r - x * u)
+            sums[:, own] += torch.stack(terms)
     return sums
+
+
+def _sums_over(codes: Tensor, code: int, of_person: Float[Tensor, "numbers persons"]) -> Tensor:
+    """Sums of numbers over those who gave an answer, numbers x items."""
+    gave = torch.empty(BLOCK, codes.shape[1], dtype=of_person.dtype)
+    out = of_person.new_zeros(len(of_person), codes.shape[1])
+    for given, own in zip(codes.split(BLOCK), of_person.split(BLOCK, 1), strict=True):
+        out.addmm_(own, torch.eq(given, code, out=gave[: len(given)]))
+    return out
 
 
 def _sums_listed(cells: Cells, values: Tensor, total: Tensor, reachable: Tensor, weights: Tensor) -> Tensor:
