@@ -211,7 +211,7 @@ def _sandwich(posterior: Posterior, data: Data) -> Posterior:
     bread = posterior.curvature.covariance()
     precision = torch.linalg.inv(bread @ meat @ bread)
     factor, info = torch.linalg.cholesky_ex((precision + precision.T) / 2)
-    return replace(posterior, curvature=FullCurvature(factor) if int(info) == 0 else None)
+    return replace(posterior, curvature=FullCurvature(factor) if int(info) == 0 else None, sd_items=None)
 
 
 class _Listening:

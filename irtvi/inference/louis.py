@@ -38,6 +38,8 @@ CHUNK_NUMBERS = 6_000_000
 SOME_ANSWERS = 200_000
 """Answers that are worked on at once where each has a term of its own."""
 ROUGH_SPACING = 0.25
+KEPT_NUMBERS = 4_000_000
+"""Persons x free parameters up to which coefficients of scores are kept for later."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,49 @@ def score_blocks(
         theta = shared.theta[block.rows, 0]
         for members, own in zip(block.persons.split(size), posterior.split(size, 1), strict=True):
             yield ScoreBlock(members, block.group, theta, own, block.rows, tables)
+
+
+class FirstOrder:
+    """The coefficient of degree 1 of each person's score, kept: standard errors and abilities both ask for it.
+
+    Attributes
+    ----------
+    tables : ScoreTables or None
+        The tables that the columns belong to; None where there are no persons.
+    parts : list of tuple
+        Persons ``[block]`` and coefficients ``[block, columns]``.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        cells: Cells,
+        free: Float[Tensor, " n_free"],
+        persons: Int[Tensor, " some"],
+        mean: Float[Tensor, " persons"],
+        sd: Float[Tensor, " persons"],
+        groups: Int[Tensor, " persons"],
+    ) -> None:
+        self.tables: ScoreTables | None = None
+        self.parts: list[tuple[Tensor, Tensor]] = []
+        for block in score_blocks(model, cells, free, persons, mean, sd, groups):
+            self.tables = block.tables
+            self.parts.append((block.persons, next(block.coefficients(cells, 1))))
+
+    @staticmethod
+    def fits(n_persons: int, n_free: int) -> bool:
+        """Whether so many numbers may be kept."""
+        return n_persons * n_free <= KEPT_NUMBERS
+
+    def missing_information(self, weights: Float[Tensor, " persons"] | None) -> Float[Tensor, "n_free n_free"]:
+        """The part of :func:`missing_information` that these coefficients are."""
+        assert self.tables is not None
+        n_columns, device = self.tables.n_columns, self.tables.target.device
+        total = torch.zeros(n_columns, n_columns, dtype=torch.float64, device=device)
+        for persons, coefficients in self.parts:
+            weighted = coefficients if weights is None else coefficients * weights[persons, None].to(coefficients.dtype)
+            total += weighted.T @ coefficients
+        return self.tables.onto_free(total)
 
 
 def missing_information(

@@ -9,7 +9,7 @@ from torch import Tensor
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.expectation import Pass, run_pass
 from irtvi.inference.item_posterior import uses_blocks
-from irtvi.inference.louis import ROUGH, missing_information, missing_information_by_item
+from irtvi.inference.louis import ROUGH, FirstOrder, missing_information, missing_information_by_item
 from irtvi.inference.maximise import Evaluation, Missing
 from irtvi.inference.placing import MOST_REPLACEMENTS, Placing
 from irtvi.inference.table import gradient_and_information
@@ -33,6 +33,8 @@ class MarginalPosterior:
         Persons from whom the missing information is estimated during the search.
     latest : Pass or None
         The last one.
+    first : FirstOrder or None
+        What the last missing information from all persons was made of, where that may be kept.
     """
 
     model: Model
@@ -43,6 +45,7 @@ class MarginalPosterior:
     dtype: torch.dtype = torch.float32
     sample_size: int = 2000
     latest: Pass | None = None
+    first: FirstOrder | None = None
 
     def run(self, free: Float[Tensor, " n_free"], dtype: torch.dtype) -> Pass:
         """A pass whose nodes were good enough."""
@@ -91,8 +94,18 @@ class MarginalPosterior:
             return missing_information_by_item(self.model, self.data.cells, free, mean, sd, weights)
         if n_finer is None or n_finer >= min(n_sample, len(self.persons)):
             return self._missing(free, passed, n_sample, left_over, (1, None))
-        coarse = self._missing(free, passed, n_sample, left_over, (1, 2))
-        return coarse + self._missing(free, passed, n_finer, left_over, (2, None))
+        return self._coarse(free, passed, n_sample, left_over) + self._missing(
+            free, passed, n_finer, left_over, (2, None)
+        )
+
+    def _coarse(
+        self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float
+    ) -> Float[Tensor, "n_free n_free"]:
+        if n_sample < len(self.persons) or not FirstOrder.fits(n_sample, self.model.n_free):
+            return self._missing(free, passed, n_sample, left_over, (1, 2))
+        moments = passed.persons.mean, passed.persons.sd
+        self.first = FirstOrder(self.model, self.data.cells, free, self.persons, *moments, self.data.groups)
+        return self.first.missing_information(self.data.weights)
 
     def _missing(
         self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float,

@@ -69,9 +69,7 @@ def with_weights(model: Model, weights: Sequence[Tensor]) -> Model:
     """The model with other weights of its networks, in the order of components."""
     given = iter(weights)
     components = tuple(
-        replace(c, item_model=c.item_model.with_weights(next(given)))
-        if isinstance(c.item_model, Network)
-        else c
+        replace(c, item_model=c.item_model.with_weights(next(given))) if isinstance(c.item_model, Network) else c
         for c in model.components
     )
     return replace(model, components=components)

@@ -87,9 +87,7 @@ def _listed(
     return torch.zeros_like(theta).index_add(1, person, chosen)
 
 
-def chunks(
-    model: Model, cells: Cells, persons: Int[Tensor, " some"], n_draws: int
-) -> Iterator[Int[Tensor, " chunk"]]:
+def chunks(model: Model, cells: Cells, persons: Int[Tensor, " some"], n_draws: int) -> Iterator[Int[Tensor, " chunk"]]:
     """Positions within ``persons``, so many at a time that their draws fit into fixed memory."""
     if cells.density > DENSE_ABOVE:
         width = float(model.n_categories.sum())

@@ -23,6 +23,8 @@ class Snapshot:
     model : Model
         Held parameters and networks may change in the course of a search.
     free : Float[Tensor, " n_free"]
+    sd_items : Float[Tensor, " persons"] or None
+        What the items' uncertainty adds to each person's sd, where the search knows it already.
     encoder : LearnedEncoder or None
         What was trained so far.
     """
@@ -91,6 +93,8 @@ class Posterior:
         How many persons' missing information went into the curvature.
     certificates : Certificates or None
         How good each person's approximation is, where the engine approximates.
+    sd_items : Float[Tensor, " persons"] or None
+        What the items' uncertainty adds to each person's sd, where the search knows it already.
     encoder : LearnedEncoder or None
         What was trained with the items; scores of new people come from it.
     """
@@ -110,6 +114,7 @@ class Posterior:
     seconds: float = 0.0
     information_persons: int = 0
     certificates: Certificates | None = None
+    sd_items: Float[Tensor, " persons"] | None = None
     encoder: LearnedEncoder | None = None
 
     @property

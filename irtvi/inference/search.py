@@ -10,7 +10,8 @@ from irtvi.inference.answers import Answers, answers_of
 from irtvi.inference.engines.engine import Data, Progress
 from irtvi.inference.evidence import learn, mixed_curvature
 from irtvi.inference.interruption import interruptible, may_stop
-from irtvi.inference.item_posterior import CoupledCurvature, Curvature, uses_blocks
+from irtvi.inference.item_posterior import CoupledCurvature, Curvature, FullCurvature, uses_blocks
+from irtvi.inference.item_uncertainty import sd_items_of_kept
 from irtvi.inference.louis import EXACT, NEGLIGIBLE
 from irtvi.inference.marginal import MarginalPosterior
 from irtvi.inference.maximise import Evaluation, Maximum, Missing, curvature_of, maximise
@@ -355,6 +356,9 @@ def _finish(
         reason = f"Not converged after {max_passes} passes; see the trace."
     if curvature is None and model.n_free:
         reason += " The information is not positive definite, so there are no standard errors."
+    sd_items = None
+    if final.first is not None and isinstance(curvature, FullCurvature) and len(persons) == len(passed.persons.sd):
+        sd_items = sd_items_of_kept(curvature, final.first, passed.persons)
     return Posterior(
         model=model,
         free=free,
@@ -369,4 +373,5 @@ def _finish(
         boundary=state.boundary,
         seconds=progress.steps[-1].seconds if progress.steps else 0.0,
         information_persons=n_information,
+        sd_items=sd_items,
     )

@@ -1,7 +1,7 @@
 """Windows: persons in order of where the encoder puts them, each block over its own slice of a shared table.
 
-The nodes of a block cover its persons' means by some standard deviations, with a stride of a power of two that
-suits their widths, so that a long test costs no more nodes a person than a short one.
+The nodes of a block cover its persons' means by some standard deviations, with a stride that suits their widths,
+so that a long test costs no more nodes a person than a short one.
 """
 
 import math
@@ -25,7 +25,9 @@ HALF_WIDTH = 5.0
 FIRST_MARGIN = 1.0
 MARGIN = 0.4
 """What is added to the half width for errors of the encoder, and for those of moments from a pass."""
-WIDEST_CLASS = 8
+STRIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+MANY = 100
+"""With so many persons for each node of a grid, one twice as fine costs less than it saves: strides fit better."""
 BLOCKS, SMALLEST_BLOCK, LARGEST_BLOCK = 12, 384, 2048
 CHUNK = 2**17
 """Consecutive persons who are sorted together: their answers stand close to each other, in memory and on disk."""
@@ -131,12 +133,14 @@ def windows(
     narrowest = float(sd.min())
     finest = min(sd_share * narrowest, largest_spacing)
     grid = Grid.covering(*bounds, finest)
-    widest_class = min(WIDEST_CLASS, max(0, math.floor(math.log2(largest_spacing / grid.spacing) + 1e-9)))
+    if len(persons) > MANY * grid.n_nodes:
+        grid = Grid.covering(*bounds, finest / 2)
+    strides = torch.tensor([k for k in STRIDES if k == 1 or k * grid.spacing <= largest_spacing * (1 + 1e-9)])
+    strides = strides.to(sd.device)
     blocks = []
     for rows in torch.arange(len(persons), device=persons.device).split(CHUNK):
-        s = sd_share * sd[rows] / grid.spacing
-        width = torch.log2(s.clamp(min=1.0)).floor().clamp(max=widest_class).long()
-        for members, stride in _alike(mean[rows], width, groups[rows]):
+        fitting = torch.searchsorted(strides, sd_share * (1 + 1e-9) * sd[rows] / grid.spacing, right=True) - 1
+        for members, stride in _alike(mean[rows], strides[fitting.clamp(min=0)], groups[rows]):
             part = rows[members]
             reach = half_width * float(sd[part].max())
             first = math.floor((float(mean[part].min()) - reach - grid.low) / grid.spacing)
@@ -148,14 +152,14 @@ def windows(
 
 
 def _alike(
-    mean: Float[Tensor, " some"], width: Int[Tensor, " some"], groups: Int[Tensor, " some"]
+    mean: Float[Tensor, " some"], stride: Int[Tensor, " some"], groups: Int[Tensor, " some"]
 ) -> Iterator[tuple[Int[Tensor, " block"], int]]:
-    """Persons of one group and width class in order of their means, block by block, and their stride."""
+    """Persons of one group and stride in order of their means, block by block, and their stride."""
     order = torch.argsort(mean)
-    order = order[torch.argsort(groups[order] * (WIDEST_CLASS + 1) + width[order], stable=True)]
-    key = (groups * (WIDEST_CLASS + 1) + width)[order]
+    order = order[torch.argsort(groups[order] * (STRIDES[-1] + 1) + stride[order], stable=True)]
+    key = (groups * (STRIDES[-1] + 1) + stride)[order]
     size = min(max(len(mean) // BLOCKS, SMALLEST_BLOCK), LARGEST_BLOCK)
     _, counts = torch.unique_consecutive(key, return_counts=True)
     for members in order.split(counts.tolist()):
         for part in torch.tensor_split(members, max(1, round(len(members) / size))):
-            yield part, 2 ** int(width[part[0]])
+            yield part, int(stride[part[0]])

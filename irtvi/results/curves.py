@@ -104,9 +104,7 @@ class _Family:
     def positions(self) -> list[int]:
         return self.component.items[self.members].tolist()
 
-    def log_probs(
-        self, theta: Float[Tensor, "nodes 1"], values: Tensor
-    ) -> Float[Tensor, "nodes members categories"]:
+    def log_probs(self, theta: Float[Tensor, "nodes 1"], values: Tensor) -> Float[Tensor, "nodes members categories"]:
         params = self.component.slots.unpack(values)
         facts = self.component.facts.take(self.members)
         log_probs = self.component.item_model.log_probs(theta[:, None, :], params, facts)

@@ -57,9 +57,7 @@ class NodeTables:
     third: Float[Tensor, "nodes columns"] | None = None
 
 
-def likelihood_tables(
-    model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]
-) -> NodeTables:
+def likelihood_tables(model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]) -> NodeTables:
     """Log-probabilities and scores."""
     log_probs = theta.new_empty(len(theta), len(model.columns.item))
     score = torch.empty_like(log_probs)
@@ -73,9 +71,7 @@ def likelihood_tables(
     return NodeTables(log_probs, score)
 
 
-def information_tables(
-    model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]
-) -> NodeTables:
+def information_tables(model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]) -> NodeTables:
     """As :func:`likelihood_tables`, with the items' information and what goes with it."""
     shape = len(theta), len(model.columns.item)
     log_probs, score, information, information_slope, third = (theta.new_empty(shape) for _ in range(5))
@@ -111,9 +107,7 @@ class Criterion(ABC):
     uses_prior = False
 
     @abstractmethod
-    def columns(
-        self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]
-    ) -> list[Tensor]:
+    def columns(self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]) -> list[Tensor]:
         """Tables ``[nodes, columns]`` whose sums over a person's answers :meth:`combine` needs."""
 
     @abstractmethod
@@ -126,9 +120,7 @@ class Criterion(ABC):
 class Likelihood(Criterion):
     """The log-likelihood: maximum likelihood."""
 
-    def columns(
-        self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]
-    ) -> list[Tensor]:
+    def columns(self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]) -> list[Tensor]:
         tables = likelihood_tables(model, theta, free)
         return [tables.log_probs, tables.score]
 
@@ -152,9 +144,7 @@ class LogPosterior(Likelihood):
 class WithJeffreys(Criterion):
     """Log-likelihood plus half the log information (Jeffreys 1946); the "WLE" of R mirt."""
 
-    def columns(
-        self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]
-    ) -> list[Tensor]:
+    def columns(self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]) -> list[Tensor]:
         tables = information_tables(model, theta, free)
         assert tables.information is not None
         assert tables.information_slope is not None
@@ -175,9 +165,7 @@ class Warm(Criterion):
     derivative, only serves to choose among several maxima.
     """
 
-    def columns(
-        self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]
-    ) -> list[Tensor]:
+    def columns(self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]) -> list[Tensor]:
         tables = information_tables(model, theta, free)
         assert tables.information is not None
         assert tables.third is not None
@@ -267,9 +255,7 @@ def search_nodes(model: Model, free: Float[Tensor, " n_free"]) -> Float[Tensor, 
     return torch.cat([low - beyond.flip(0), central, high + beyond])
 
 
-def _maximise(
-    criterion: Criterion, model: Model, free: Tensor, cells: Cells, groups: Tensor, limit: float
-) -> Scores:
+def _maximise(criterion: Criterion, model: Model, free: Tensor, cells: Cells, groups: Tensor, limit: float) -> Scores:
     n_persons = cells.n_persons
     theta = torch.full((n_persons,), torch.nan, dtype=torch.float64, device=free.device)
     sd = torch.full_like(theta, torch.nan)
@@ -292,9 +278,7 @@ def _maximise(
     return Scores(theta, sd, status)
 
 
-def _log_prior(
-    model: Model, theta: Float[Tensor, "nodes 1"], free: Tensor
-) -> Float[Tensor, "2 nodes groups"]:
+def _log_prior(model: Model, theta: Float[Tensor, "nodes 1"], free: Tensor) -> Float[Tensor, "2 nodes groups"]:
     values = model.population_slots.free_values(free)
     ones = torch.ones_like(theta)
     return torch.stack(jvp(lambda t: model.population_log_prob(t, values), (theta,), (ones,))[:2])

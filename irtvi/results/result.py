@@ -264,9 +264,7 @@ class Result:
         """Central intervals for the abilities at another level: columns lower, upper."""
         return scores.interval(self.abilities, level)
 
-    def score(
-        self, new: Any, method: ScoringMethod = "eap", level: float = LEVEL, limit: float = 6.0
-    ) -> pd.DataFrame:
+    def score(self, new: Any, method: ScoringMethod = "eap", level: float = LEVEL, limit: float = 6.0) -> pd.DataFrame:
         """Abilities of new people (or the same) without refitting.
 
         Parameters
@@ -323,9 +321,7 @@ class Result:
             )
         else:
             draws = parameter_draws(self.posterior, n, generator)
-            values = person_posterior.plausible_values_over_items(
-                self.model, draws, data.cells, data.groups, generator
-            )
+            values = person_posterior.plausible_values_over_items(self.model, draws, data.cells, data.groups, generator)
         return pd.DataFrame(values.cpu().numpy(), index=responses.person_ids, columns=[f"pv{k + 1}" for k in range(n)])
 
     # ---- items -------------------------------------------------------------------------------
@@ -384,9 +380,7 @@ class Result:
                 f"got {test.n_persons} persons, the fit has {train.n_persons}."
             )
         known, hidden = self._data(train), self._data(test)
-        found = person_posterior.predictive(
-            self.model, self.posterior.free, known.cells, known.groups, hidden.cells
-        )
+        found = person_posterior.predictive(self.model, self.posterior.free, known.cells, known.groups, hidden.cells)
         table = pd.DataFrame(
             {
                 "id": test.person_ids[found.persons.cpu().numpy()],

@@ -12,12 +12,12 @@ from irtvi.errors import SpecificationError
 from irtvi.inference.engines import Amortized
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.expectation import PersonSums
+from irtvi.inference.item_uncertainty import sd_items
 from irtvi.inference.posterior import Posterior
 from irtvi.responses.responses import Responses
 from irtvi.results.estimates import jeffreys, map_, ml, wle
 from irtvi.results.scoring import Scores, eap
 from irtvi.results.sum_scores import eap_sum
-from irtvi.results.uncertainty import sd_items
 
 MODES: dict[str, Callable[..., Scores]] = {"map": map_, "ml": ml, "wle": wle, "jeffreys": jeffreys}
 METHODS = ("eap", *MODES, "eap_sum")
@@ -28,7 +28,9 @@ def ability_table(
     posterior: Posterior, data: Data, responses: Responses, sums: PersonSums, trusted: Tensor, level: float
 ) -> pd.DataFrame:
     """EAP table of persons whose posterior moments are known, and whether each can be trusted."""
-    extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups, sums)
+    extra = posterior.sd_items if sums is posterior.persons else None
+    if extra is None:
+        extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups, sums)
     status = np.full(responses.n_persons, "", dtype=object)
     status[responses.answered() == 0] = NO_ANSWER
     return _table(responses, sums.mean, sums.sd, extra, trusted, status, level)

@@ -141,9 +141,7 @@ def _unreadable(path: Path) -> ForeignFileError | DamagedFileError:
     with open(path, "rb") as file:
         start = file.read(64)
     if start.startswith(b"PK\x03\x04") and MANIFEST.encode() in start:
-        return DamagedFileError(
-            f"{str(path)!r} is damaged: its end is missing or was changed. Copy it again."
-        )
+        return DamagedFileError(f"{str(path)!r} is damaged: its end is missing or was changed. Copy it again.")
     return ForeignFileError(f"{str(path)!r} is no file that irtvi saved.")
 
 

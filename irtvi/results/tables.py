@@ -64,9 +64,7 @@ def parameter_table(
         reported = report(values)
         names = list(reported)
         table = torch.stack(list(reported.values()), -1)
-        jacobian = torch.stack(
-            slot_derivatives(lambda v, r=report: torch.stack(list(r(v).values()), -1), values), -1
-        )
+        jacobian = torch.stack(slot_derivatives(lambda v, r=report: torch.stack(list(r(v).values()), -1), values), -1)
         jacobian = torch.nan_to_num(jacobian, nan=0.0, posinf=0.0, neginf=0.0)
         block = member_covariance(component.slots, part, posterior.curvature, covariance)
         variance = torch.einsum("ncs,nst,nct->nc", jacobian, block, jacobian)

@@ -6,10 +6,10 @@ import torch
 
 import irtvi
 from irtvi.inference.engines.engine import Data
+from irtvi.inference.item_uncertainty import sd_items
 from irtvi.results.estimates import jeffreys, wle
 from irtvi.results.scoring import eap
 from irtvi.results.sum_scores import eap_sum, sum_score_table
-from irtvi.results.uncertainty import sd_items
 
 VALUES = torch.tensor([[0.0, 1.0]] * 5, dtype=torch.float64)
 

@@ -80,9 +80,7 @@ class FlowProposal(Proposal):
 
     def moments(self) -> tuple[Float[Tensor, " persons"], Float[Tensor, " persons"]]:
         # Equally spaced: a spline has kinks, for which Gauss-Hermite nodes are no better and less even.
-        noise = torch.linspace(-6.0, 6.0, N_MOMENTS, dtype=self.knots.dtype, device=self.knots.device)[
-            :, None
-        ]
+        noise = torch.linspace(-6.0, 6.0, N_MOMENTS, dtype=self.knots.dtype, device=self.knots.device)[:, None]
         weight = torch.softmax(-0.5 * noise.square(), 0)
         theta = self.transport(noise.expand(-1, len(self.knots)))
         mean = (weight * theta).sum(0)

@@ -47,9 +47,7 @@ class GaussianProposal(Proposal):
     sd: Float[Tensor, " persons"]
 
     @staticmethod
-    def of_natural(
-        linear: Float[Tensor, " persons"], precision: Float[Tensor, " persons"]
-    ) -> "GaussianProposal":
+    def of_natural(linear: Float[Tensor, " persons"], precision: Float[Tensor, " persons"]) -> "GaussianProposal":
         """From natural parameters: log q is ``linear * theta - precision * theta^2 / 2`` and a constant."""
         return GaussianProposal(linear / precision, precision.rsqrt())
 

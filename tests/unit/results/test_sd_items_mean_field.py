@@ -5,7 +5,7 @@ import torch
 import irtvi
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.item_posterior import DiagonalCurvature, FullCurvature
-from irtvi.results.uncertainty import sd_items
+from irtvi.inference.item_uncertainty import sd_items
 
 
 def test_independent_variances_are_a_diagonal_covariance() -> None:

@@ -7,9 +7,9 @@ import torch
 import irtvi
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.item_posterior import BlockCurvature, FullCurvature
+from irtvi.inference.item_uncertainty import sd_items
 from irtvi.models.specification import Specification, build
 from irtvi.results.scoring import eap
-from irtvi.results.uncertainty import sd_items
 
 STEP = 1e-4
 
@@ -93,3 +93,21 @@ def test_nothing_to_add_and_nothing_known(simulated):
     assert held.model.n_free == 0
     sums = eap(held.model, held.model.start(), data.cells, data.groups)
     assert sd_items(held.model, held.model.start(), None, data.cells, data.groups, sums).tolist() == [0.0] * 3
+
+
+def test_kept_coefficients_say_what_fresh_ones_say():
+    """After a fit of many persons, whose standard errors come from float32 sums in parts."""
+    answers = irtvi.simulate("2pl", 12_000, 40, seed=4).responses
+    result = irtvi.fit(answers, model="2pl")
+    known = result.posterior.sd_items
+    assert known is not None
+    data = Data.of(result.responses, result.item_models, torch.device("cpu"))
+    posterior = result.posterior
+    args = data.cells, data.groups, posterior.persons
+    fresh = sd_items(posterior.model, posterior.free, posterior.curvature, *args)
+    # Both are sums of some 80 products in float32, over other nodes.
+    torch.testing.assert_close(known, fresh, rtol=1e-5, atol=0.0)
+    someone_silent = pd.concat([answers, answers.iloc[:1] * float("nan")])
+    with pytest.warns(irtvi.errors.EmptyPersonWarning):
+        again = irtvi.fit(irtvi.read(someone_silent.reset_index(drop=True)), model="2pl")
+    assert again.abilities["sd_items"].iloc[-1] == 0.0

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from irtvi.inference.expectation import PersonSums
 from irtvi.inference.item_posterior import BlockCurvature, Curvature, DiagonalCurvature, FullCurvature
-from irtvi.inference.louis import ScoreBlock, score_blocks
+from irtvi.inference.louis import FirstOrder, ScoreBlock, score_blocks
 from irtvi.inference.score_tables import ScoreTables
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells, SparseCells
@@ -48,6 +48,17 @@ def sd_items(
     for block in score_blocks(model, cells, free, persons, sums.mean, sums.sd, groups):
         variance = variance or variance_of(curvature, cells, block.tables)
         out[block.persons] = variance(block).double().clamp(min=0.0).sqrt() * sums.sd[block.persons]
+    return out
+
+
+def sd_items_of_kept(curvature: Curvature, first: FirstOrder, sums: PersonSums) -> Float[Tensor, " persons"]:
+    """As :func:`sd_items`, from coefficients that the standard errors left behind."""
+    out = torch.full_like(sums.sd, torch.nan)
+    assert first.tables is not None
+    root = _root_of_covariance(curvature)[first.tables.target]
+    for persons, coefficients in first.parts:
+        spread = (coefficients @ root.to(coefficients.dtype)).square().sum(1)
+        out[persons] = spread.double().sqrt() * sums.sd[persons]
     return out
 
 
