@@ -7,8 +7,9 @@ from collections.abc import Hashable, Mapping
 from session import Workspace
 
 import irtvi
-from irtvi.models.choosing import FOR_MORE_CATEGORIES, FOR_TWO_CATEGORIES
-from irtvi.models.items import ITEM_MODELS
+from irtvi.models.choosing import FOR_MORE_CATEGORIES, FOR_NUMBERS, FOR_TWO_CATEGORIES
+from irtvi.models.items import ITEM_MODELS, ContinuousModel
+from irtvi.responses.coding import ItemCoding
 
 AUTOMATIC = "auto"
 
@@ -17,7 +18,20 @@ def suitable(responses: irtvi.Responses) -> tuple[list[str], dict[str, str]]:
     """Names of the item models that can be fitted to all items, and why the others cannot."""
     keyed = all(coding.key is not None for coding in responses.codings)
     fitting, reasons = [], {}
+    measured = int(responses.measured_items.sum())
+    low = min((coding.range[0] for coding in responses.codings), default=0.0)
+    high = max((coding.range[1] for coding in responses.codings), default=0.0)
     for name, model in ITEM_MODELS.items():
+        if issubclass(model, ContinuousModel):
+            if model.bounds[0] < low and high < model.bounds[1]:
+                fitting.append(name)
+            else:
+                bounds = f"{model.bounds[0]:g} and {model.bounds[1]:g}"
+                reasons[name] = f"for answers between {bounds}, the data have {low:g} to {high:g}"
+            continue
+        if measured:
+            reasons[name] = f"for answers in categories, {measured} items are measured"
+            continue
         most = int(responses.n_categories(model.uses).max(initial=0))
         if model.max_categories is not None and most > model.max_categories:
             reasons[name] = f"for {model.max_categories} kinds of answers at most, the data have {most}"
@@ -35,10 +49,12 @@ def with_item_types(workspace: Workspace, model: str) -> str | Mapping[Hashable,
     if responses is None or not own:
         return model
     return {
-        item: own.get(item) or (_automatic(int(n)) if model == AUTOMATIC else model)
-        for item, n in zip(responses.item_ids, responses.n_categories("scored"), strict=True)
+        item: own.get(item) or (_automatic(coding) if model == AUTOMATIC else model)
+        for item, coding in zip(responses.item_ids, responses.codings, strict=True)
     }
 
 
-def _automatic(n_categories: int) -> str:
-    return FOR_TWO_CATEGORIES if n_categories == 2 else FOR_MORE_CATEGORIES
+def _automatic(coding: ItemCoding) -> str:
+    if coding.measured is not None:
+        return FOR_NUMBERS
+    return FOR_TWO_CATEGORIES if coding.n_scored == 2 else FOR_MORE_CATEGORIES

@@ -73,6 +73,7 @@ def compare(results: Mapping[str, Result], holdout: Responses | None = None) -> 
             f"compare(holdout=) takes the second part of irtvi.holdout, got {type(holdout).__name__}."
         )
     _check_same_data(results)
+    _check_same_kind(results)
     rows = {name: _row(result) | _likelihood_ratio(name, results) for name, result in results.items()}
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index.name = "name"
@@ -131,6 +132,19 @@ def _check_same_data(results: Mapping[str, Result]) -> None:
             raise DifferentDataError(
                 f"{first!r} and {name!r} are fits of different data, so their likelihoods cannot be compared: "
                 f"{_described(results[first])} against {_described(results[name])}. Fit both to the same Responses."
+            )
+
+
+def _check_same_kind(results: Mapping[str, Result]) -> None:
+    """Densities and probabilities are different things: no item is measured in one fit and in categories in another."""
+    first, *others = results
+    for name in others:
+        differs = results[name].model.measured.cpu() != results[first].model.measured.cpu()
+        if bool(differs.any()):
+            item = results[first].coding.item_ids[int(differs.nonzero()[0, 0])]
+            raise SpecificationError(
+                f"Item {item!r} is measured in one of {first!r} and {name!r} and in categories in the other: a "
+                "log density does not compare with a log-probability. Compare fits of one kind."
             )
 
 

@@ -129,6 +129,10 @@ class InfiniteValueError(DataError):
     """An answer is infinite."""
 
 
+class OutOfBoundsError(DataError):
+    """A measured answer lies outside of what its model allows, such as 1 for a beta model."""
+
+
 class TooManyCategoriesError(DataError):
     """An item has so many distinct values that it is hardly an item with categories."""
 

@@ -18,6 +18,7 @@ from irtvi.inference.item_posterior import FullCurvature
 from irtvi.inference.louis import person_scores
 from irtvi.inference.networks import has_networks
 from irtvi.inference.posterior import Posterior, Step
+from irtvi.models.choosing import measured_by
 from irtvi.models.model import Model
 from irtvi.models.specification import (
     EqualChoice,
@@ -95,7 +96,7 @@ def fit(
     The point estimate of the items maximises log marginal likelihood plus log prior. Ctrl-C, or the cancel
     flag, ends the search; the result then holds the best state so far and says so.
     """
-    responses = data if isinstance(data, Responses) else read(data)
+    responses = data if isinstance(data, Responses) else read(data, continuous=measured_by(model))
     chosen, generator, listening = _engine(engine, objective), _generator(seed), _Listening(progress)
     built = build(Specification(model, priors, fixed, population, equal), responses)
     place = _device(device)

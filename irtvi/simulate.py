@@ -1,18 +1,18 @@
 """Simulated answers with known parameters, from any item model."""
 
 from collections.abc import Hashable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64, Int8
 from torch import Tensor
 
 from irtvi.errors import SpecificationError
 from irtvi.models.choosing import ModelChoice, families, item_model_of, models_by_item
 from irtvi.models.holding import held_values
-from irtvi.models.items import Facts, ItemModel, ParameterSpec
+from irtvi.models.items import ContinuousModel, Facts, ItemModel, ParameterSpec
 from irtvi.models.items.item_model import Parameters, element_name, event_size
 from irtvi.models.populations import NormalPopulation
 
@@ -29,7 +29,7 @@ class Simulated(NamedTuple):
     Attributes
     ----------
     responses : DataFrame
-        Persons by items, codes from 0, NaN where missing; :func:`irtvi.fit` takes it as it is.
+        Persons by items, codes from 0 or measured numbers, NaN where missing; :func:`irtvi.fit` takes it as it is.
     items : DataFrame
         True parameters, with the columns of ``result.items`` where the model reports its parameters there; a
         column ``key`` where the model needs one.
@@ -71,7 +71,7 @@ def simulate(
         True abilities; the index of a Series gives the person ids.
     n_categories : int or mapping by item, optional
         Default: as many as the columns of ``items`` ask for, else two for a model of right and wrong and four
-        for others.
+        for others; measured answers have none.
     population : {"mean": .., "sd": ..}, optional
         Normal distribution from which abilities are drawn; N(0, 1) if not given.
     missing : float
@@ -106,20 +106,24 @@ def simulate(
     held = held_values(table, item_models, list(table.index), facts, DIMS)
     theta, person_ids = _abilities(abilities, n_persons, population or {}, generator)
 
-    codes = np.empty((len(theta), len(table)), dtype=np.int8)
+    answers: dict[int, np.ndarray] = {}
     true = {"model": np.array([m.name for m in item_models], dtype=object)}
     for item_model, members in families(item_models):
         own = facts.take(torch.tensor(members))
         params = _parameters(item_model, members, own, held, generator)
-        codes[:, members] = _answers(item_model, params, own, theta, generator)
+        drawn = _drawn_answers(item_model, params, own, theta, generator)
+        answers |= {j: drawn[:, k] for k, j in enumerate(members)}
         for name, values in item_model.report(params, own).items():
             true.setdefault(name, np.full(len(table), np.nan))[members] = values.numpy()
     if any(m.needs_key for m in item_models):
         true["key"] = np.where([m.needs_key for m in item_models], 0.0, np.nan)
-    responses = pd.DataFrame(codes, index=person_ids, columns=table.index)
+    by_item = (pd.Series(answers[j], index=person_ids) for j in range(len(table)))
+    responses = pd.concat(by_item, axis=1)
+    responses.columns = table.index
     if missing:
-        gone = torch.rand(codes.shape, generator=generator) < missing
-        responses = responses.astype(np.float32).mask(gone.numpy())
+        gone = torch.rand(responses.shape, generator=generator) < missing
+        whole = all(not isinstance(m, ContinuousModel) for m in item_models)
+        responses = responses.astype(np.float32 if whole else np.float64).mask(gone.numpy())
     return Simulated(
         responses,
         pd.DataFrame(true, index=table.index),
@@ -146,6 +150,9 @@ def _category_counts(
     given = [{str(c) for c in numbers.columns[row.notna()]} for _, row in numbers.iterrows()]
     counts = []
     for item, item_model, columns in zip(items.index, item_models, given, strict=True):
+        if isinstance(item_model, ContinuousModel):
+            counts.append(item_model.n_statistics)
+            continue
         n = choice.get(item) if isinstance(choice, Mapping) else choice
         n = _fitting_categories(item_model, columns) if n is None else n
         most = min(item_model.max_categories or MOST_CATEGORIES, MOST_CATEGORIES)
@@ -233,18 +240,27 @@ def _drawn(spec: ParameterSpec, n_members: int, size: int, generator: torch.Gene
     return drawn if spec.prior.scale == "natural" else spec.prior.transform(spec.transform).to_natural(drawn)
 
 
-def _answers(
+def _drawn_answers(
     item_model: ItemModel, params: Parameters, facts: Facts, theta: Tensor, generator: torch.Generator
-) -> np.ndarray[Any, np.dtype[np.int8]]:
-    """Random codes, int8 [persons, members]: the first category whose cumulated probability exceeds a uniform."""
+) -> np.ndarray:
+    """Random answers, int8 codes or float64 numbers [persons, members], drawn by blocks of persons."""
     n_members, most = len(facts.n_categories), int(facts.n_categories.max())
-    codes = np.empty((len(theta), n_members), dtype=np.int8)
-    done = 0
-    for part in theta.split(max(1, BLOCK // (n_members * most))):
-        log_probs = item_model.log_probs(part[:, None, None], params, facts)
-        cumulated = log_probs.exp().cumsum(-1)[..., :-1]
-        uniform = torch.rand(len(part), n_members, 1, generator=generator, dtype=torch.float64)
-        drawn = torch.minimum((uniform > cumulated).sum(-1), facts.n_categories - 1)
-        codes[done : done + len(part)] = drawn.to(torch.int8).numpy()
-        done += len(part)
-    return codes
+    draw = _numbers if isinstance(item_model, ContinuousModel) else _codes
+    parts = theta.split(max(1, BLOCK // (n_members * most)))
+    return np.concatenate([draw(item_model, params, facts, part, generator).numpy() for part in parts])
+
+
+def _numbers(
+    item_model: ItemModel, params: Parameters, facts: Facts, theta: Tensor, generator: torch.Generator
+) -> Float64[Tensor, "persons members"]:
+    assert isinstance(item_model, ContinuousModel)
+    return item_model.draw(theta[:, None, None], params, facts, generator)
+
+
+def _codes(
+    item_model: ItemModel, params: Parameters, facts: Facts, theta: Tensor, generator: torch.Generator
+) -> Int8[Tensor, "persons members"]:
+    """The first category whose cumulated probability exceeds a uniform number."""
+    cumulated = item_model.expectations(theta[:, None, None], params, facts).cumsum(-1)[..., :-1]
+    uniform = torch.rand(len(theta), len(facts.n_categories), 1, generator=generator, dtype=torch.float64)
+    return torch.minimum((uniform > cumulated).sum(-1), facts.n_categories - 1).to(torch.int8)

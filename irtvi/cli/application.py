@@ -12,6 +12,7 @@ from irtvi.cli.fitted import FILES, describe, fit_responses, write_result
 from irtvi.cli.output import output_file, output_folder, refuse_to_overwrite, show, write_csv
 from irtvi.compare import compare as compare_results
 from irtvi.inference.engines import ENGINES
+from irtvi.models.choosing import measured_by
 from irtvi.models.items import ITEM_MODELS
 from irtvi.responses.holdout import holdout as split
 from irtvi.results.state import load
@@ -70,7 +71,8 @@ def fit(
 ) -> None:
     """Fit a model; write abilities, items, the model, its curves and a summary."""
     refuse_to_overwrite([out / name for name in FILES], force)
-    result = fit_responses(data.read(file), model, engine, priors is Priors.none, seed)
+    responses = data.read(file, measured=measured_by(model) is True)
+    result = fit_responses(responses, model, engine, priors is Priors.none, seed)
     with output_folder(out, FILES, force) as folder:
         write_result(result, folder)
     describe(result, out)

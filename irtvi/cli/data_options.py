@@ -42,6 +42,9 @@ class DataOptions:
         list[str] | None,
         _option("--wrong", "a value scored as wrong ('blank': empty cells); may be repeated"),
     ] = None
+    continuous: Annotated[
+        str | None, _option("--continuous", "items that are measured, numbers on a continuous scale: Q2,Q5, or all")
+    ] = None
     weights: Annotated[str | None, _option("--weights", "column: how many persons a row stands for")] = None
     survey_weights: Annotated[str | None, _option("--survey-weights", "column of survey weights")] = None
     delimiter: Annotated[str | None, _option("--delimiter", "between columns; detected")] = None
@@ -49,13 +52,16 @@ class DataOptions:
     encoding: Annotated[str | None, _option("--encoding", "of the text; detected")] = None
     sheet: Annotated[str | None, _option("--sheet", "of a workbook; default: the first")] = None
 
-    def read(self, path: Path) -> Responses:
-        """Read a file."""
+    def read(self, path: Path, measured: bool = False) -> Responses:
+        """Read a file; all items as numbers where a model is about these, whatever the options say."""
         given = {name: value for name, value in asdict(self).items() if value}
         if "items" in given:
             given["items"] = _names(given["items"])
-        if "reverse" in given:
-            given["reverse"] = True if given["reverse"] == "all" else _names(given["reverse"])
+        for name in ("reverse", "continuous"):
+            if name in given:
+                given[name] = True if given[name] == "all" else _names(given[name])
+        if measured:
+            given["continuous"] = True
         if "key" in given:
             given["key"] = answer_key(given["key"])
         for name in ("missing", "wrong"):

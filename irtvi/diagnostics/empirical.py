@@ -12,6 +12,7 @@ from torch import Tensor
 from irtvi.errors import SpecificationError
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.nodes import Grid
+from irtvi.responses.measures import MeasuredCells
 from irtvi.responses.responses import Responses
 from irtvi.results.curves import code_values
 from irtvi.results.person_posterior import SMOOTH, placed_grid, posterior_blocks
@@ -62,7 +63,11 @@ def empirical_categories(
     estimates would be off by the shrinkage of the estimates. A person's own answer to the item takes part in
     placing the person, which pulls the shares a little towards the curve on short tests.
     """
-    ids, counts, theta, labels, _ = _pseudo_counts(result, items, n_groups, responses)
+    ids, counts, theta, labels, _, _ = _pseudo_counts(result, items, n_groups, responses)
+    if measured := [item for item, own in zip(ids, labels, strict=True) if not own]:
+        raise SpecificationError(
+            f"Answers to {measured[0]!r} are measured and have no categories; use empirical_scores."
+        )
     rows = []
     for j, item in enumerate(ids):
         n = counts[j].sum(0)
@@ -93,7 +98,7 @@ def empirical_scores(
     irtvi.errors.SpecificationError
         An item's categories have no order.
     """
-    ids, counts, theta, labels, worth = _pseudo_counts(result, items, n_groups, responses)
+    ids, counts, theta, labels, worth, moments = _pseudo_counts(result, items, n_groups, responses)
     by_id = dict(zip(result.coding.item_ids, result.item_models, strict=True))
     unordered = [item for item in ids if not by_id[item].ordered]
     if unordered:
@@ -104,6 +109,9 @@ def empirical_scores(
     frames = []
     for j, item in enumerate(ids):
         n_categories = len(labels[j])
+        if not n_categories:
+            frames.append(_group_frame(item, theta[j], *_mean_interval(counts[j, 0], *moments[j], level), counts[j, 0]))
+            continue
         own, value_of = counts[j, :n_categories], worth[j, :n_categories]
         n, low, high = own.sum(0), value_of.min(), value_of.max()
         if n_categories == 2:
@@ -112,10 +120,8 @@ def empirical_scores(
             )
             frames.append(_group_frame(item, theta[j], value, lower, upper, n))
             continue
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = value_of @ own / n
-            half = ndtri(0.5 + level / 2) * np.sqrt(np.maximum(value_of**2 @ own / n - mean**2, 0.0) / n)
-        lower, upper = np.clip(mean - half, low, high), np.clip(mean + half, low, high)
+        mean, lower, upper = _mean_interval(n, value_of @ own, value_of**2 @ own, level)
+        lower, upper = np.clip(lower, low, high), np.clip(upper, low, high)
         frames.append(_group_frame(item, theta[j], mean, lower, upper, n))
     return pd.concat(frames, ignore_index=True)
 
@@ -139,6 +145,16 @@ def wilson(count: np.ndarray, n: np.ndarray, level: float) -> tuple[np.ndarray, 
     return share, np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
 
 
+def _mean_interval(
+    n: np.ndarray, total: np.ndarray, squares: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and normal interval from the number of answers, their sum and the sum of their squares."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = total / n
+        half = ndtri(0.5 + level / 2) * np.sqrt(np.maximum(squares / n - mean**2, 0.0) / n)
+    return mean, mean - half, mean + half
+
+
 def _group_frame(
     item: Hashable, theta: np.ndarray, value: np.ndarray, lower: np.ndarray, upper: np.ndarray, n: np.ndarray
 ) -> pd.DataFrame:
@@ -149,8 +165,12 @@ def _group_frame(
 
 def _pseudo_counts(
     result: Result, items: Hashable | Sequence[Hashable] | None, n_groups: int, given: Responses | None
-) -> tuple[list, np.ndarray, np.ndarray, list[list], np.ndarray]:
-    """Ids; counts [items, categories, groups]; mean abilities [items, groups]; labels and worth of the categories."""
+) -> tuple[list, np.ndarray, np.ndarray, list[list], np.ndarray, np.ndarray]:
+    """Ids; counts [items, categories, groups]; mean abilities [items, groups]; labels and worth of the categories.
+
+    Last, sums of measured answers and of their squares [items, 2, groups]; such items have no labels, and their answers
+    are counted in the first category.
+    """
     if n_groups < 2:
         raise SpecificationError(f"n_groups must be at least 2, got {n_groups}.")
     responses = result.responses_of(given)
@@ -172,13 +192,22 @@ def _pseudo_counts(
     counts = counts.view(len(ids), n_most, n_groups)
     theta = places / counts.sum(1)
     labels, worth = _labels(result, positions)
-    return ids, counts.numpy(), theta.numpy(), labels, worth
+    moments = torch.zeros(2, len(ids), n_groups, dtype=torch.float64)
+    if isinstance(cells, MeasuredCells):
+        numbers = cells.measures.to("cpu")
+        who = share[numbers.persons()]
+        for power, own in enumerate(moments, 1):
+            own.index_add_(0, numbers.items.long(), who * numbers.values[:, None] ** power)
+    return ids, counts.numpy(), theta.numpy(), labels, worth, moments.transpose(0, 1).numpy()
 
 
 def _labels(result: Result, positions: Sequence[int]) -> tuple[list[list], np.ndarray]:
     labels = []
     for j in positions:
         coding, raw = result.coding.codings[j], result.item_models[j].uses == "raw"
+        if result.item_models[j].uses == "measured":
+            labels.append([])
+            continue
         as_read = raw or coding.scores == tuple(range(len(coding.categories)))
         labels.append(list(coding.categories if as_read else coding.values))
     return labels, code_values(result.coding, result.item_models)[list(positions)].numpy()

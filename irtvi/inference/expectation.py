@@ -11,7 +11,7 @@ from torch import Tensor
 from irtvi.inference.answers import AnswerBlock, Answers
 from irtvi.inference.interruption import may_stop
 from irtvi.inference.nodes import Block, Placement
-from irtvi.inference.table import Expectations, log_prob_table
+from irtvi.inference.table import Expectations, coefficient_table
 from irtvi.models.model import Model
 
 EDGE = 3e-6
@@ -111,7 +111,7 @@ class SharedTables:
     def of(model: Model, placed: PlacedAnswers, free: Float[Tensor, " n_free"], dtype: torch.dtype) -> "SharedTables":
         grid = placed.placement.grid
         theta = grid.theta(free.device)
-        used, base = placed.answers.table(log_prob_table(model, theta, free))
+        used, base = placed.answers.table(coefficient_table(model, theta, free))
         population = model.population_log_prob(theta, model.population_slots.free_values(free))
         return SharedTables(theta, used.to(dtype).contiguous(), base[:, None] + population + math.log(grid.spacing))
 

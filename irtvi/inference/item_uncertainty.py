@@ -12,6 +12,7 @@ from irtvi.inference.louis import FirstOrder, ScoreBlock, score_blocks
 from irtvi.inference.score_tables import ScoreTables
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells, SparseCells
+from irtvi.responses.measures import MeasuredCells
 
 
 def sd_items(
@@ -68,7 +69,8 @@ Variance = Callable[[ScoreBlock], Float[Tensor, " block"]]
 
 def _is_listed(curvature: Curvature, cells: Cells) -> bool:
     """Whether the terms of single answers are enough: items are uncorrelated, and most answers are missing."""
-    return isinstance(curvature, BlockCurvature) and isinstance(cells, SparseCells)
+    coded = cells.coded if isinstance(cells, MeasuredCells) else cells
+    return isinstance(curvature, BlockCurvature) and isinstance(coded, SparseCells)
 
 
 def _variance_by_column(curvature: Curvature, cells: Cells, tables: ScoreTables) -> Variance:
@@ -89,7 +91,6 @@ def _variance_by_column(curvature: Curvature, cells: Cells, tables: ScoreTables)
 
 def _variance_by_answer(curvature: Curvature, cells: Cells, tables: ScoreTables) -> Variance:
     assert isinstance(curvature, BlockCurvature)
-    assert isinstance(cells, SparseCells)
     inverses = [x.to(tables.dtype) for x in _without_held(curvature)]
 
     def by_answer(block: ScoreBlock) -> Float[Tensor, " block"]:

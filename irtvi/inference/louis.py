@@ -19,13 +19,14 @@ from torch import Tensor
 from irtvi.inference.answers import answers_of
 from irtvi.inference.expectation import PersonSums, PlacedAnswers, SharedTables, posterior_weights
 from irtvi.inference.interruption import may_stop
+from irtvi.inference.listed import ListedAnswers, listed
 from irtvi.inference.nodes import TAIL, Grid
 from irtvi.inference.placing import population_range
 from irtvi.inference.score_tables import AnswerScores, ScoreTables
 from irtvi.inference.table import slot_derivatives, steepest_slope
 from irtvi.inference.windows import windows
-from irtvi.models.model import Model
-from irtvi.responses.cells import Cells, SparseCells
+from irtvi.models.model import Component, Model
+from irtvi.responses.cells import Cells
 
 SPACING, HALF_WIDTH = {torch.float64: 0.6, torch.float32: 1.0}, {torch.float64: 8.0, torch.float32: 5.4}
 """Largest spacing of nodes, and half width of a window, in posterior standard deviations."""
@@ -77,11 +78,11 @@ class ScoreBlock:
         lowest : int
             Degree of the first.
         """
-        answered = self.tables.answered(cells.take(self.persons).to_dense().codes)
+        answered = self.tables.answered(cells.take(self.persons))
         for polynomial in islice(polynomials(self.theta, self.posterior), lowest, None):
             yield self.tables.products(self.posterior * polynomial, self.rows, self.group, answered)
 
-    def coefficients_by_answer(self, cells: SparseCells, lowest: int) -> Iterator[list[AnswerScores]]:
+    def coefficients_by_answer(self, cells: Cells, lowest: int) -> Iterator[list[AnswerScores]]:
         """As :meth:`coefficients`, a term for each answer."""
         own = cells.take(self.persons)
         for polynomial in islice(polynomials(self.theta, self.posterior), lowest, None):
@@ -277,19 +278,17 @@ def missing_information_by_item(
     x, q = torch.as_tensor(x, device=free.device), torch.as_tensor(w / w.sum(), device=free.device)
     out = []
     for component in model.components:
-        position = torch.full((model.n_items,), -1, dtype=torch.long, device=free.device)
-        position[component.items] = torch.arange(len(component.items), device=free.device)
         values = component.slots.free_values(free)
         block = torch.zeros(*values.shape, values.shape[1], dtype=torch.float64, device=free.device)
-        for person, member, code in _answers_to(cells, torch.where(model.excluded, -1, position)):
+        for first_person, own in _answers_to(component, model.excluded, cells):
             may_stop()
+            person, member = own.person + first_person, own.member
             theta = (mean[person] + sd[person] * x[:, None]).float()
             facts = component.facts.take(member)
 
-            def pairs(v: Tensor, component=component, theta=theta, facts=facts, code=code) -> Tensor:
+            def pairs(v: Tensor, component=component, theta=theta, facts=facts, own=own) -> Tensor:
                 params = component.slots.unpack(v)
-                log_probs = component.item_model.log_probs(theta[..., None], params, facts)
-                return log_probs.gather(-1, code.expand(len(theta), -1)[..., None])[..., 0]
+                return own.choose(component.item_model.coefficients(theta[..., None], params, facts))
 
             first = torch.stack(slot_derivatives(pairs, values[member].float()), -1).double()
             first = first - (q[:, None, None] * first).sum(0)
@@ -301,12 +300,9 @@ def missing_information_by_item(
     return out
 
 
-def _answers_to(
-    cells: Cells, position: Int[Tensor, " items"]
-) -> Iterator[tuple[Int[Tensor, " some"], Int[Tensor, " some"], Int[Tensor, " some"]]]:
-    """Person, position of the item and code of the answers to items that have a position, some at a time."""
+def _answers_to(component: Component, excluded: Tensor, cells: Cells) -> Iterator[tuple[int, ListedAnswers]]:
+    """Answers to the items of a component, some at a time, each with the row from which persons are counted."""
     for persons, part in cells.parts():
-        person, item, code = part.pairs()
-        mine = position[item] >= 0
-        chosen = person[mine] + persons.start, position[item[mine]], code[mine].long()
-        yield from zip(*(column.split(SOME_ANSWERS) for column in chosen), strict=True)
+        answers = listed(component, excluded, part)
+        for rows in torch.arange(len(answers.person), device=answers.person.device).split(SOME_ANSWERS):
+            yield persons.start, answers.part(rows)

@@ -53,7 +53,7 @@ def improved(
         total = model.log_prior.value(parameters[0])
         for component, count in zip(now.components, counts, strict=True):
             values = component.slots.free_values(parameters[0])
-            total = total + (count * finite(component.log_probs(theta, values))).sum()
+            total = total + (count * finite(component.coefficients(theta, values))).sum()
         for component in now.components:
             if isinstance(component.item_model, Network):
                 total = total + component.item_model.weights_log_prior()
@@ -104,7 +104,7 @@ def _leading_directions(
     values = component.slots.free_values(free)
     features = network.features(theta[:, None, 0], component.slots.unpack(values))
     features = torch.cat([features, torch.ones_like(features[..., :1])], -1)
-    probs = component.log_probs(theta, values).exp()
+    probs = component.coefficients(theta, values).exp()
     codes = torch.arange(probs.shape[-1], dtype=probs.dtype, device=probs.device)
     mean = (probs * codes).sum(-1)
     weight = counts.sum(-1) * ((probs * codes.square()).sum(-1) - mean.square())

@@ -11,8 +11,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.func import jvp
 
+from irtvi.inference.listed import listed
 from irtvi.models.model import Component, Model
 from irtvi.responses.cells import Cells, DenseCells
+from irtvi.responses.measures import MeasuredCells
 
 CHUNK_BYTES = 64 * 2**20
 DENSE_ABOVE = 0.7
@@ -43,13 +45,16 @@ def log_likelihood(
     total = torch.zeros_like(theta)
     for component in model.components:
         values = component.slots.free_values(free).to(theta.dtype)
-        by_component = _dense if isinstance(cells, DenseCells) else _listed
+        whole = isinstance(cells, DenseCells) and not component.is_measured
+        by_component = _dense if whole else _listed
         total = total + by_component(component, values, model.excluded, cells, theta)
     return total
 
 
 def suited(cells: Cells) -> Cells:
     """The form in which the log-likelihoods of these answers take less time."""
+    if isinstance(cells, MeasuredCells):
+        return cells
     return cells.to_dense() if cells.density > DENSE_ABOVE else cells.to_sparse()
 
 
@@ -63,7 +68,7 @@ def _dense(
     codes = cells.to_dense().codes[:, component.items].long()
     given = (codes >= 0) & ~excluded[component.items]
     params = component.slots.unpack(values)
-    log_probs = component.item_model.log_probs(theta[..., None, None], params, component.facts)
+    log_probs = component.item_model.coefficients(theta[..., None, None], params, component.facts)
     chosen = log_probs.gather(-1, codes.clamp(min=0).expand(len(theta), -1, -1)[..., None])[..., 0]
     return torch.where(given, chosen, 0.0).sum(-1)
 
@@ -75,16 +80,11 @@ def _listed(
     cells: Cells,
     theta: Float[Tensor, "draws persons"],
 ) -> Float[Tensor, "draws persons"]:
-    persons, items, codes = cells.pairs()
-    member = torch.full_like(excluded, -1, dtype=torch.long)
-    member[component.items] = torch.arange(len(component.items), device=member.device)
-    mine = (member[items] >= 0) & ~excluded[items]
-    person, row, code = persons[mine], member[items[mine]], codes[mine]
-    params = component.slots.unpack(values.index_select(0, row))
-    at = theta.index_select(1, person)[..., None]
-    log_probs = component.item_model.log_probs(at, params, component.facts.take(row))
-    chosen = log_probs.gather(-1, code.expand(len(theta), -1)[..., None])[..., 0]
-    return torch.zeros_like(theta).index_add(1, person, chosen)
+    answers = listed(component, excluded, cells)
+    params = component.slots.unpack(values.index_select(0, answers.member))
+    at = theta.index_select(1, answers.person)[..., None]
+    coefficients = component.item_model.coefficients(at, params, component.facts.take(answers.member))
+    return torch.zeros_like(theta).index_add(1, answers.person, answers.choose(coefficients))
 
 
 def chunks(model: Model, cells: Cells, persons: Int[Tensor, " some"], n_draws: int) -> Iterator[Int[Tensor, " chunk"]]:

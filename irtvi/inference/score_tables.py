@@ -12,9 +12,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from irtvi.inference.listed import ListedAnswers, listed
+from irtvi.inference.measured import statistics_matrix
 from irtvi.inference.table import component_derivatives, slot_derivatives
 from irtvi.models.model import Component, Model
-from irtvi.responses.cells import SparseCells
+from irtvi.responses.cells import Cells
+from irtvi.responses.measures import MeasuredCells
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,16 @@ class ScoreTables:
     def n_columns(self) -> int:
         return len(self.target)
 
-    def answered(self, codes: Int[Tensor, "block items"]) -> list[list[Float[Tensor, "block 1 _own"]]]:
-        """For each component and code, who gave it."""
+    def answered(self, cells: Cells) -> list[list[Float[Tensor, "block 1 _own"]]]:
+        """For each component and code, who gave it; for each statistic, where answers are measured."""
         out = []
+        codes = cells.to_dense().codes
         for component, table in zip(self.model.components, self.components, strict=True):
+            if component.is_measured:
+                assert isinstance(cells, MeasuredCells)
+                statistics = statistics_matrix(component, cells).to(self.dtype)
+                out.append([table.onto_columns(statistic) for statistic in statistics.unbind(-1)])
+                continue
             own = codes if len(component.items) == codes.shape[1] else codes[:, component.items]
             chose = torch.empty(len(table.by_code), *own.shape, dtype=self.dtype, device=codes.device)
             for code, of_code in enumerate(chose):
@@ -147,19 +156,15 @@ class ScoreTables:
         return out
 
     def by_answer(
-        self, weights: Float[Tensor, "chosen block"], rows: slice, group: int, cells: SparseCells
+        self, weights: Float[Tensor, "chosen block"], rows: slice, group: int, cells: Cells
     ) -> Iterator[AnswerScores]:
         """What :meth:`products` adds up, for each component and each answer of the block by itself."""
-        persons, items, codes = cells.pairs()
         by_person = weights.T.contiguous()
         for component, table in zip(self.model.components, self._listed, strict=True):
-            place = torch.full((self.model.n_items,), -1, dtype=torch.long, device=items.device)
-            place[component.items] = torch.arange(len(component.items), device=items.device)
-            mine = place[items] >= 0
-            person, member, code = persons[mine], place[items[mine]], codes[mine]
-            own = by_person[person]
-            values = torch.stack([(own * slot[code, member][:, rows]).sum(1) for slot in table], -1)
-            yield AnswerScores(values, person, member)
+            answers = listed(component, torch.zeros_like(self.model.excluded), cells)
+            own = by_person[answers.person]
+            values = torch.stack([_chosen(own, slot, answers, rows) for slot in table], -1)
+            yield AnswerScores(values, answers.person, answers.member)
         if self.population is not None:
             values = weights.T @ self.population[rows, group]
             each = torch.arange(len(values), device=values.device)
@@ -196,6 +201,17 @@ class ScoreTables:
         half = torch.zeros(n_free, self.n_columns, dtype=matrix.dtype, device=matrix.device)
         half.index_add_(0, self.target, matrix)
         return torch.zeros(n_free, n_free, dtype=matrix.dtype, device=matrix.device).index_add_(1, self.target, half)
+
+
+def _chosen(
+    weights: Float[Tensor, "answers chosen"], slot: Float[Tensor, "codes members nodes"], answers: ListedAnswers,
+    rows: slice,
+) -> Float[Tensor, " answers"]:
+    """Weighted sum over nodes of each answer's derivative by one slot."""
+    if answers.statistics.ndim == 1:
+        return (weights * slot[answers.statistics, answers.member][:, rows]).sum(1)
+    by_statistic = (weights * slot[:, answers.member][:, :, rows]).sum(2)
+    return (by_statistic.T * answers.statistics.to(weights.dtype)).sum(1)
 
 
 def _component_table(

@@ -12,6 +12,7 @@ from irtvi.inference.maximise import curvature_of
 from irtvi.inference.table import Expectations, gradient_and_information
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells
+from irtvi.responses.measures import MeasuredCells, Measures
 
 BINS = 21
 WIDEST = 3.0
@@ -29,8 +30,21 @@ def simple_scores(cells: Cells, values: Float[Tensor, "items codes"]) -> Float[T
     variance = ((counts * (values - mean).square()).sum(1, keepdim=True) / n).clamp(min=1e-3)
     centred = cells.sum_of(values - mean)
     may_stop()
-    spread = cells.sum_of(variance.expand_as(values)).clamp(min=1e-6).sqrt()
-    return centred / spread
+    spread = cells.sum_of(variance.expand_as(values))
+    if isinstance(cells, MeasuredCells):
+        centred += _standardised_sum(cells.measures)
+        spread += cells.measures.offsets.diff()
+    return centred / spread.clamp(min=1e-6).sqrt()
+
+
+def _standardised_sum(measures: Measures) -> Float[Tensor, " persons"]:
+    """Sum over a person's measured answers, each item centred and scaled."""
+    item, values = measures.items.long(), measures.values
+    n = torch.bincount(item, minlength=measures.n_items).clamp(min=1)
+    centred = values - (torch.bincount(item, values, minlength=measures.n_items) / n)[item]
+    sd = (torch.bincount(item, centred.square(), minlength=measures.n_items) / n).sqrt()
+    out = values.new_zeros(measures.n_persons)
+    return out.index_add_(0, measures.persons(), centred / sd[item].clamp(min=1e-300))
 
 
 def answer_values(model: Model, cells: Cells) -> Float[Tensor, "items codes"]:

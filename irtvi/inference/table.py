@@ -1,5 +1,8 @@
 """Tables over nodes: log-probabilities of every (item, category), their derivatives, and expected counts.
 
+Where answers are measured, an item has columns of coefficients, one for each statistic of an answer, and expected
+statistics in place of counts; what follows is the same.
+
 With nodes shared by all persons an item model is a small table, whatever the number of persons; all that a
 person adds is a row of weights over nodes. Derivatives are taken here, by forward mode, once for all models.
 """
@@ -13,6 +16,7 @@ from torch import Tensor
 from torch.func import jvp, vmap
 
 from irtvi.inference.interruption import may_stop
+from irtvi.models.items.continuous import ContinuousModel
 from irtvi.models.model import Component, Model
 
 PART_NUMBERS = 60_000
@@ -21,16 +25,16 @@ TOGETHER = 1_000_000
 """Numbers that a function returns, times directions of derivatives taken side by side."""
 
 
-def log_prob_table(
+def coefficient_table(
     model: Model, theta: Float[Tensor, "nodes dims"], free: Float[Tensor, " n_free"]
 ) -> Float[Tensor, "nodes columns"]:
-    """Log-probabilities (nats) of all (item, category) columns at the nodes, float64."""
+    """Log-probabilities (nats) of all (item, category) columns at the nodes, float64; coefficients of statistics."""
     table = torch.empty(len(theta), len(model.columns.item), dtype=theta.dtype, device=theta.device)
     for component, columns in zip(model.components, model.component_columns, strict=True):
         for part, members in parts_of(component, theta):
             exists = columns[members] >= 0
-            log_probs = part.log_probs(theta, part.slots.free_values(free))
-            table[:, columns[members][exists]] = log_probs[:, exists]
+            coefficients = part.coefficients(theta, part.slots.free_values(free))
+            table[:, columns[members][exists]] = coefficients[:, exists]
     return table
 
 
@@ -76,9 +80,9 @@ def component_derivatives(
     still = torch.zeros_like(theta)
 
     def along(tangent: Tensor) -> Tensor:
-        return finite(jvp(component.log_probs, (theta, values), (still, tangent))[1])
+        return finite(jvp(component.coefficients, (theta, values), (still, tangent))[1])
 
-    together = _together(lambda v: component.log_probs(theta, v), values)
+    together = _together(lambda v: component.coefficients(theta, v), values)
     return [d for part in _unit_tangents(values).split(together) for d in vmap(along)(part)]
 
 
@@ -169,12 +173,16 @@ def _component_first_order(
     component: Component, theta: Tensor, free: Tensor, counts: Tensor
 ) -> tuple[Float[Tensor, "members slots"], Float[Tensor, "members slots slots"]]:
     values = component.slots.free_values(free)
-
-    log_probs = component.log_probs(theta, values)
     first = component_derivatives(component, theta, values)
     gradient = torch.stack([(counts * f).sum((0, 2)) for f in first], -1)
-    weight = counts.sum(2, keepdim=True) * log_probs.exp()
     information = torch.empty(*gradient.shape, gradient.shape[-1], dtype=gradient.dtype, device=gradient.device)
+    if component.is_measured:
+        moved = slot_derivatives(lambda v: component.expectations(theta, v), values)
+        for t, outer in enumerate(moved):
+            for s, inner in enumerate(first):
+                information[:, s, t] = (counts[..., :1] * inner * outer).sum((0, 2))
+        return gradient, 0.5 * (information + information.mT)
+    weight = counts.sum(2, keepdim=True) * component.expectations(theta, values)
     for t, outer in enumerate(first):
         weighted = weight * outer
         for s in range(t + 1):
@@ -191,7 +199,7 @@ def observed_information(model: Model, free: Float[Tensor, " n_free"], expectati
         for part, members in parts_of(component, theta):
             counts = expected_of(columns[members], expectations.counts)
             values = part.slots.free_values(free)
-            second = slot_second_derivatives(lambda v, c=part: c.log_probs(theta, v), values)
+            second = slot_second_derivatives(lambda v, c=part: c.coefficients(theta, v), values)
             block = torch.zeros(*values.shape, values.shape[-1], dtype=torch.float64, device=free.device)
             for (s, t), h in second.items():
                 block[:, s, t] = block[:, t, s] = -(counts * finite(h)).sum((0, 2))
@@ -208,12 +216,19 @@ def observed_information(model: Model, free: Float[Tensor, " n_free"], expectati
 
 
 def steepest_slope(model: Model, theta: Float[Tensor, "nodes dims"], free: Float[Tensor, " n_free"]) -> float:
-    """Largest slope of any item's log-odds between two categories, per unit of ability, over the nodes."""
+    """Largest slope of any item's log-odds between two categories, per unit of ability, over the nodes.
+
+    The singularities of the likelihood lie no closer to real abilities than pi over it.
+    """
     steepest = 0.0
     for component, columns in zip(model.components, model.component_columns, strict=True):
+        if isinstance(component.item_model, ContinuousModel):
+            steepness = component.item_model.steepness(component.slots.natural(free))
+            steepest = max(steepest, float(steepness.max()))
+            continue
         for part, members in parts_of(component, theta):
             values = part.slots.free_values(free)
-            slope = jvp(part.log_probs, (theta, values), (torch.ones_like(theta), torch.zeros_like(values)))[1]
+            slope = jvp(part.coefficients, (theta, values), (torch.ones_like(theta), torch.zeros_like(values)))[1]
             exists = columns[members] >= 0
             high = torch.where(exists, slope, -torch.inf).amax(-1)
             low = torch.where(exists, slope, torch.inf).amin(-1)

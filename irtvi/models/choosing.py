@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 
 from irtvi.errors import DichotomousModelError, SpecificationError
-from irtvi.models.items import ITEM_MODELS, ItemModel
+from irtvi.models.items import ITEM_MODELS, ContinuousModel, ItemModel
 from irtvi.responses.responses import Responses
 
 ModelChoice = str | ItemModel | Mapping[Any, str | ItemModel]
 
+AUTO = "auto"
 FOR_TWO_CATEGORIES = "2pl"
 FOR_MORE_CATEGORIES = "grm"
+FOR_NUMBERS = "normal"
 
 
 def choose_item_models(
@@ -30,8 +32,8 @@ def choose_item_models(
     item_ids = list(responses.item_ids)
     if isinstance(choice, Mapping):
         names, note = models_by_item(choice, item_ids), ""
-    elif isinstance(choice, str) and choice == "auto":
-        names, note = _by_categories(responses.n_categories("scored"))
+    elif isinstance(choice, str) and choice == AUTO:
+        names, note = _by_categories(responses.n_categories("scored"), responses.measured_items)
     else:
         names, note = [choice] * len(item_ids), ""
     made: dict[str | ItemModel, ItemModel] = {}
@@ -39,6 +41,7 @@ def choose_item_models(
         if name not in made:
             made[name] = item_model_of(name)
     item_models = tuple(made[name] for name in names)
+    _check_measured(item_models, responses)
     _check_categories(item_models, responses)
     _check_keys(item_models, responses)
     return item_models, tuple(said for said in (note, _tries(item_models, responses)) if said)
@@ -61,9 +64,25 @@ def right_answer(responses: Responses, item: int) -> int:
 
 
 def category_counts(item_models: tuple[ItemModel, ...], responses: Responses) -> np.ndarray:
-    """Number of categories of each item in the coding that its model uses, int [n_items]."""
+    """Number of categories of each item in the coding that its model uses, or of its statistics, int [n_items]."""
     counts = {use: np.asarray(responses.n_categories(use)) for use in ("scored", "raw")}
-    return np.array([counts[m.uses][j] for j, m in enumerate(item_models)])
+    return np.array(
+        [
+            m.n_statistics if isinstance(m, ContinuousModel) else counts[m.uses][j]  # pyright: ignore[reportArgumentType]
+            for j, m in enumerate(item_models)
+        ]
+    )
+
+
+def measured_by(choice: ModelChoice) -> bool | list | None:
+    """Which items a table must be read as measured for: all, those named, or, None, as it looks."""
+    if isinstance(choice, Mapping):
+        return [item for item, name in choice.items() if name != AUTO and _measures(name)] or None
+    return True if choice != AUTO and _measures(choice) else None
+
+
+def _measures(choice: str | ItemModel) -> bool:
+    return item_model_of(choice).uses == "measured"
 
 
 def models_by_item(choice: Mapping[Any, str | ItemModel], item_ids: list) -> list[str | ItemModel]:
@@ -80,19 +99,23 @@ def models_by_item(choice: Mapping[Any, str | ItemModel], item_ids: list) -> lis
     return [choice[item] for item in item_ids]
 
 
-def _by_categories(n_categories: np.ndarray) -> tuple[list[str | ItemModel], str]:
-    many = n_categories > 2
-    names: list[str | ItemModel] = [FOR_MORE_CATEGORIES if m else FOR_TWO_CATEGORIES for m in many]
-    if not many.any():
-        return names, "model='auto' chose the 2PL: every item has two categories."
-    if many.all():
-        return names, (
-            "model='auto' chose the graded response model: every item has more than two categories."
-        )
-    return names, (
-        f"model='auto' chose the 2PL for the {(~many).sum()} items with two categories and the graded "
-        f"response model for the {many.sum()} with more."
+def _by_categories(n_categories: np.ndarray, measured: np.ndarray) -> tuple[list[str | ItemModel], str]:
+    many = (n_categories > 2) & ~measured
+    kinds = (
+        (~many & ~measured, FOR_TWO_CATEGORIES, "the 2PL", "has two categories", "items with two categories"),
+        (many, FOR_MORE_CATEGORIES, "the graded response model", "has more than two categories", "with more"),
+        (measured, FOR_NUMBERS, "the normal model", "is measured", "that are measured"),
     )
+    names: list[str | ItemModel] = [""] * len(n_categories)
+    said = []
+    for chosen, name, title, every, some in kinds:
+        for j in np.flatnonzero(chosen):
+            names[j] = name
+        if chosen.all():
+            return names, f"model='auto' chose {title}: every item {every}."
+        if chosen.any():
+            said.append(f"{title} for the {chosen.sum()} {some}")
+    return names, f"model='auto' chose {' and '.join(said)}."
 
 
 def item_model_of(choice: str | ItemModel) -> ItemModel:
@@ -102,6 +125,21 @@ def item_model_of(choice: str | ItemModel) -> ItemModel:
     if choice not in ITEM_MODELS:
         raise SpecificationError(f"There is no model {choice!r}; the models are {', '.join(ITEM_MODELS)}.")
     return ITEM_MODELS[choice]()
+
+
+def _check_measured(item_models: tuple[ItemModel, ...], responses: Responses) -> None:
+    """Measured answers have a model for them, and answers in categories that count as numbers have values."""
+    for item_model, items in families(item_models):
+        if isinstance(item_model, ContinuousModel):
+            continue
+        measured = [j for j in items if responses.codings[j].measured is not None]
+        if measured:
+            low, high = responses.codings[measured[0]].measured or (np.nan, np.nan)
+            raise SpecificationError(
+                f"The {item_model.label} model is for answers in categories, but {len(measured)} items are measured: "
+                f"{responses.item_ids[measured[0]]!r} has numbers from {low:g} to {high:g}. Choose normal or beta, or "
+                "name their categories when reading the data (categories=)."
+            )
 
 
 def _check_categories(item_models: tuple[ItemModel, ...], responses: Responses) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from irtvi.models.hierarchy import JointNormal
+from irtvi.models.items.continuous import ContinuousModel
 from irtvi.models.items.item_model import Facts, ItemModel, Parameters
 from irtvi.models.parameters import HELD, LogPrior, Slots, free_start
 from irtvi.models.populations import Population
@@ -36,14 +37,27 @@ class Component:
     slots: Slots
     width: int = 0
 
-    def log_probs(
+    def coefficients(
         self, theta: Float[Tensor, "nodes dims"], values: Float[Tensor, "members slots"]
-    ) -> Float[Tensor, "nodes members categories"]:
-        """Table of log-probabilities at abilities, from unconstrained slot values."""
+    ) -> Float[Tensor, "nodes members statistics"]:
+        """Table of coefficients (log-probabilities of categories) at abilities, from unconstrained slot values."""
+        return self._padded(self.item_model.coefficients(theta[:, None, :], self.slots.unpack(values), self.facts))
+
+    def expectations(
+        self, theta: Float[Tensor, "nodes dims"], values: Float[Tensor, "members slots"]
+    ) -> Float[Tensor, "nodes members statistics"]:
+        """Table of expected statistics (probabilities of categories), as :meth:`coefficients`."""
         params = self.slots.unpack(values)
-        log_probs = self.item_model.log_probs(theta[:, None, :], params, self.facts)
-        absent = self.width - log_probs.shape[-1]
-        return pad(log_probs, (0, absent), value=-torch.inf) if absent > 0 else log_probs
+        return self._padded(self.item_model.expectations(theta[:, None, :], params, self.facts), 0.0)
+
+    def _padded(self, table: Tensor, otherwise: float = -torch.inf) -> Tensor:
+        absent = self.width - table.shape[-1]
+        return pad(table, (0, absent), value=otherwise) if absent > 0 else table
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether answers are numbers on a continuous scale."""
+        return isinstance(self.item_model, ContinuousModel)
 
     def joint_prior(self, hyper: Mapping[str, float], free: Float[Tensor, " n_free"]) -> JointNormal:
         """Prior that the hierarchy of the item model has at some hyperparameters."""
@@ -77,6 +91,8 @@ class Component:
 @dataclass(frozen=True)
 class Columns:
     """Layout of the (item, category) columns of a table, items in order, categories within items.
+
+    An item whose answers are measured has a column for each statistic instead.
 
     Attributes
     ----------
@@ -113,7 +129,7 @@ class Model:
     n_free : int
         Number of free parameters.
     n_categories : Int[Tensor, " items"]
-        Categories of each item in the coding that its model uses.
+        Categories of each item in the coding that its model uses; statistics, where answers are measured.
     excluded : Bool[Tensor, " items"]
         Items that cannot be estimated; their answers take no part in the likelihood.
     dims : int
@@ -149,6 +165,14 @@ class Model:
             columns = self.columns.offset[component.items][:, None] + codes
             out.append(torch.where(codes < counts[:, None], columns, HELD))
         return tuple(out)
+
+    @cached_property
+    def measured(self) -> Bool[Tensor, " items"]:
+        """Items whose answers are numbers on a continuous scale."""
+        measured = torch.zeros_like(self.excluded)
+        for component in self.components:
+            measured[component.items] = component.is_measured
+        return measured
 
     @property
     def parts(self) -> tuple[Slots, ...]:

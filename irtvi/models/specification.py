@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float64
 from torch import Tensor
 
 from irtvi.errors import SpecificationError
@@ -14,7 +15,7 @@ from irtvi.models.allotting import Allotment, EqualChoice, PriorChoice, check_pr
 from irtvi.models.choosing import ModelChoice, category_counts, choose_item_models, families, right_answer
 from irtvi.models.direction import item_directions
 from irtvi.models.holding import held_values
-from irtvi.models.items import Facts, ItemModel
+from irtvi.models.items import ContinuousModel, Facts, ItemModel
 from irtvi.models.model import Component, Model, tie
 from irtvi.models.parameters import HELD, Slots
 from irtvi.models.populations import NormalPopulation
@@ -97,7 +98,8 @@ def build(specification: Specification, responses: Responses) -> Built:
     item_ids = list(responses.item_ids)
     item_models, notes = choose_item_models(specification.model, responses)
     n_categories = category_counts(item_models, responses)
-    facts = _facts(responses, item_models, n_categories)
+    tied = {} if specification.equal is None else equal_groups(specification.equal, item_models, item_ids, {})
+    facts = _facts(responses, item_models, n_categories, tied)
     held = held_values(specification.fixed, item_models, item_ids, facts, dims=1)
     check_prior_keys(specification.priors, item_models, item_ids)
     allotment = Allotment(
@@ -146,23 +148,68 @@ def build(specification: Specification, responses: Responses) -> Built:
     return Built(model, item_models, n_free, (*notes, *cautions, population_note), status)
 
 
-def _facts(responses: Responses, item_models: tuple[ItemModel, ...], n_categories: np.ndarray) -> Facts:
+def _facts(
+    responses: Responses,
+    item_models: tuple[ItemModel, ...],
+    n_categories: np.ndarray,
+    equal: Mapping[tuple[str, int], int],
+) -> Facts:
     key = torch.tensor([right_answer(responses, j) for j in range(len(item_models))])
+    facts = Facts(torch.as_tensor(n_categories), key)
     if any(m.directed for m in item_models):
-        return Facts(torch.as_tensor(n_categories), key, item_directions(responses.scored()))
-    return Facts(torch.as_tensor(n_categories), key)
+        facts = facts._replace(sign=item_directions(responses.scored()))
+    standardised = [j for j, m in enumerate(item_models) if isinstance(m, ContinuousModel) and m.standardised]
+    if standardised:
+        centre, scale = _units(responses, standardised, equal)
+        facts = facts._replace(centre=centre, scale=scale)
+    return facts
+
+
+def _units(
+    responses: Responses, items: list[int], equal: Mapping[tuple[str, int], int]
+) -> tuple[Float64[Tensor, " items"], Float64[Tensor, " items"]]:
+    """Mean and sd of the answers to some items, 0 and 1 for the others and where there is none.
+
+    Items with parameters that are to be equal share their units: equal means equal in the user's.
+    """
+    numbers = responses.numbers(items)
+    item = numbers.items.long()
+    n = torch.bincount(item, minlength=responses.n_items)
+    count = n.clamp(min=1).double()
+    centre = torch.bincount(item, numbers.values, minlength=responses.n_items) / count
+    squares = torch.bincount(item, (numbers.values - centre[item]).square(), minlength=responses.n_items)
+    scale = (squares / count).sqrt()
+    groups: dict[int, list[int]] = {}
+    for (_, j), group in equal.items():
+        if j in items and n[j] > 0:
+            groups.setdefault(group, []).append(j)
+    for members in groups.values():
+        centre[members], scale[members] = centre[members].mean(), scale[members].mean()
+    return centre, torch.where(scale > 0, scale, 1.0)
 
 
 def _chosen_categories(responses: Responses, item_models: tuple[ItemModel, ...], n_most: int) -> np.ndarray:
-    """Which categories of each item somebody with a positive weight chose, bool [items, n_most]."""
+    """Which categories of each item somebody with a positive weight chose, bool [items, n_most].
+
+    Of a measured item the first if anybody answered, and the second if answers differ.
+    """
     weights = responses.person_weights()
-    persons = torch.nonzero(weights > 0)[:, 0]
-    chosen = {}
-    for use in {m.uses for m in item_models}:
-        cells = responses.scored() if use == "scored" else responses.raw()
-        cells = cells if len(persons) == cells.n_persons else cells.take(persons)
-        chosen[use] = (cells.counts(n_most) > 0).numpy()
-    return np.array([chosen[m.uses][j] for j, m in enumerate(item_models)])
+    persons = torch.nonzero(weights > 0)[:, 0].numpy()
+    part = responses if len(persons) == responses.n_persons else responses.subset(persons)
+    chosen = np.zeros((len(item_models), n_most), dtype=bool)
+    counts = {}
+    for use in {m.uses for m in item_models} - {"measured"}:
+        cells = part.scored() if use == "scored" else part.raw()
+        counts[use] = (cells.counts(n_most) > 0).numpy()
+    measured = [j for j, m in enumerate(item_models) if m.uses == "measured"]
+    numbers = part.numbers(measured) if measured else None
+    for j, item_model in enumerate(item_models):
+        if numbers is None or item_model.uses != "measured":
+            chosen[j] = counts[item_model.uses][j]
+        else:
+            values = numbers.of_item(j)
+            chosen[j, :2] = len(values) > 0, len(values) > 0 and bool((values != values[0]).any())
+    return chosen
 
 
 def _population(

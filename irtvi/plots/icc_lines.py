@@ -36,7 +36,7 @@ def icc_lines(
     colours = look(dark)
     table = result.curves(wanted, np.linspace(-4, 4, N_POINTS), what="expected")
     ranges = {
-        item: (min(coding.values), max(coding.values))
+        item: coding.range
         for item, coding in zip(result.coding.item_ids, result.coding.codings, strict=True)
     }
     low, high = (np.repeat([ranges[item][end] for item in wanted], N_POINTS) for end in (0, 1))

@@ -42,7 +42,13 @@ def chosen_items(result: Result, items: Hashable | Sequence[Hashable] | None) ->
 
 def is_binary(result: Result, item: Hashable) -> bool:
     """Whether the item has two categories."""
-    return int(result.model.n_categories[_position(result, item)]) == 2
+    place = _position(result, item)
+    return int(result.model.n_categories[place]) == 2 and not is_measured(result, item)
+
+
+def is_measured(result: Result, item: Hashable) -> bool:
+    """Whether answers to the item are numbers on a continuous scale."""
+    return bool(result.model.measured[_position(result, item)])
 
 
 def is_ordered(result: Result, item: Hashable) -> bool:
@@ -54,8 +60,7 @@ def axis_of(result: Result, item: Hashable) -> Axis:
     """Probability of the higher of two categories, or the expected answer in the user's units."""
     if is_binary(result, item):
         return Axis("Probability of a right answer" if _is_right_or_wrong(result, item) else "Probability", 0.0, 1.0)
-    values = result.coding.codings[_position(result, item)].values
-    return Axis("Expected answer", min(values), max(values))
+    return Axis("Expected answer", *result.coding.codings[_position(result, item)].range)
 
 
 def curves_of(result: Result, items: Sequence[Hashable], level: float = 0.95) -> dict[Hashable, pd.DataFrame]:

@@ -58,6 +58,9 @@ def _findings(responses: Responses) -> Iterator[Finding]:
     most = int(responses.n_categories("raw").max(initial=0))
     counts = responses.raw().counts(most).numpy() if most else np.zeros((responses.n_items, 1), int)
     answers, used = counts.sum(1), (counts > 0).sum(1)
+    for place, coding in enumerate(responses.codings):
+        if coding.measured is not None:
+            used[place] = 1 + (coding.measured[0] < coding.measured[1])
     items = responses.item_ids
     if (constant := items[(used == 1) & (answers > 0)]).size:
         text = "Everybody gave the same answer to {}: there is little to learn about it."

@@ -45,6 +45,8 @@ class ItemCoding:
         0 and 1 with a key, the numbers themselves (after reversing) on a numeric scale, else 0, 1, 2, ...
     key : the right answer, a tuple of several, or None
     reversed : whether the scores run against the categories
+    measured : lowest and highest answer where answers are numbers on a continuous scale, in the user's units; then
+        there are no categories
     """
 
     categories: tuple[Label, ...]
@@ -53,11 +55,17 @@ class ItemCoding:
     values: tuple[float, ...]
     key: object | None = None
     reversed: bool = False
+    measured: tuple[float, float] | None = None
 
     @property
     def n_scored(self) -> int:
         """Number of scored categories."""
         return len(self.values)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest answer in the user's units: of the scale, or those seen where answers are measured."""
+        return self.measured or (min(self.values, default=0.0), max(self.values, default=0.0))
 
     @property
     def unobserved(self) -> tuple[Label, ...]:
@@ -77,14 +85,20 @@ class ItemCoding:
     def state(self) -> dict:
         """Plain lists, numbers and texts."""
         key = list(self.key) if isinstance(self.key, tuple) else self.key
-        return {name: list(getattr(self, name)) for name in _LISTS} | {"key": key, "reversed": self.reversed}
+        measured = None if self.measured is None else list(self.measured)
+        return {name: list(getattr(self, name)) for name in _LISTS} | {
+            "key": key, "reversed": self.reversed, "measured": measured,
+        }  # fmt: skip
 
     @classmethod
     def from_state(cls, state: Mapping) -> "ItemCoding":
         """The coding that `state` described."""
         key = tuple(state["key"]) if isinstance(state["key"], list) else state["key"]
         categories, observed, scores, values = (tuple(state[name]) for name in _LISTS)
-        return cls(categories, observed, scores, values, key, state["reversed"])
+        measured = state.get("measured")
+        return cls(
+            categories, observed, scores, values, key, state["reversed"], None if measured is None else tuple(measured)
+        )
 
 
 _LISTS = ("categories", "observed", "scores", "values")
@@ -157,6 +171,7 @@ def code_items(
     seen: Sequence[tuple[Label, ...]],
     declared: Sequence[tuple[Label, ...]],
     settings: ReadSettings,
+    measured: Mapping[int, tuple[float, float]],
 ) -> tuple[ItemCoding, ...]:
     """Categories of all items.
 
@@ -169,27 +184,34 @@ def code_items(
     seen : the labels that occur in each item, those declared missing or wrong among them
     declared : categories that come with the data, in their order; empty where none do
     settings : the user's declarations
+    measured : lowest and highest answer of the items that are measured, by position
     """
     memo: dict[tuple, ItemCoding] = {}
     tasks = []
-    for item, labels, order in zip(item_ids, seen, declared, strict=True):
+    for place, (item, labels, order) in enumerate(zip(item_ids, seen, declared, strict=True)):
         rule = settings.rule(item)
-        tasks.append((labels, rule.categories or order, rule))
+        tasks.append((labels, rule.categories or order, rule, measured.get(place)))
         if tasks[-1] not in memo:
             memo[tasks[-1]] = code_item(item, *tasks[-1])
     scales = Counter(memo[task].categories for task in tasks if _is_whole_scale(memo[task]))
     for item, task in zip(item_ids, tasks, strict=True):
         coding = memo[task]
-        alone = len(coding.categories) < 2 and not coding.key and not task[1]
+        alone = len(coding.categories) < 2 and not coding.key and not task[1] and coding.measured is None
         if alone and (scale := _scale_for(coding, scales)):
             memo[task] = code_item(item, task[0], scale, task[2])
     return tuple(memo[task] for task in tasks)
 
 
 def code_item(
-    item: Hashable, seen: tuple[Label, ...], declared: tuple[Label, ...], rule: ItemRule
+    item: Hashable,
+    seen: tuple[Label, ...],
+    declared: tuple[Label, ...],
+    rule: ItemRule,
+    measured: tuple[float, float] | None = None,
 ) -> ItemCoding:
-    """Categories of one item from the labels that occur and those that are declared."""
+    """Categories of one item from the labels that occur and those that are declared; none if it is measured."""
+    if measured is not None:
+        return ItemCoding((), (), (), (), measured=measured)
     special = (*rule.missing, *rule.wrong)
     answers = [label for label in seen if label not in special]
     if infinite := [label for label in answers if is_number(label) and abs(float(label)) == float("inf")]:
@@ -296,8 +318,9 @@ def too_many(item: Hashable, n_categories: int, first: Label, last: Label) -> To
     return TooManyCategoriesError(
         f"item {item!r} has {n_categories} categories from {shown(first)} to {shown(last)}, and there is "
         "room "
-        f"for {MAX_CATEGORIES}; declare a code for missing in missing=; keep a column that is no item out by "
-        "items= or by a name that starts with cov_",
+        f"for {MAX_CATEGORIES}; declare a code for missing in missing=; name a measured quantity in continuous= "
+        "(model='normal' or 'beta' then suits it); keep a column that is no item out by items= or by a name that "
+        "starts with cov_",
         item=item,
         label=last,
     )

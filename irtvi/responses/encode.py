@@ -5,16 +5,18 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from irtvi.errors import UnknownItemError
+from irtvi.errors import ConflictingOptionsError, UnknownItemError
 from irtvi.responses.cells import Cells
 from irtvi.responses.coding import Coding
 from irtvi.responses.files import load_table
 from irtvi.responses.folder import folder_of
 from irtvi.responses.labels import some
 from irtvi.responses.layout import find_known_roles
+from irtvi.responses.measures import Measures
 from irtvi.responses.observed import Observed
 from irtvi.responses.read import coded, located
 from irtvi.responses.responses import Responses
+from irtvi.responses.settings import ByItem
 from irtvi.responses.streaming import contents_of_folder
 from irtvi.responses.tables import GivenWeights, contents_of
 
@@ -29,20 +31,28 @@ def encode(source: object, coding: Coding) -> Responses:
     if folder and settings.id is None and folder.index_column is not None:
         settings = replace(settings, id=folder.index_column)
     roles = find_known_roles(frame, settings, coding.item_ids)
-    unchosen, given = replace(settings, items=None), GivenWeights()
+    unchosen, given = replace(settings, items=None, continuous=_as_known(coding)), GivenWeights()
     contents = (
         contents_of_folder(folder, roles, unchosen, given) if folder else contents_of(frame, roles, unchosen, given)
     )
+    cells, measures = _placed(contents.observed, coding)
     return Responses(
         contents.person_ids,
-        _placed(contents.observed, coding),
+        cells,
         coding,
         contents.covariates,
         contents.weights,
         contents.survey_weights,
         roles.layout,
         (*notes, *roles.notes, *contents.notes),
+        measures,
     )
+
+
+def _as_known(coding: Coding) -> ByItem[bool]:
+    """Items are measured in new data where they were in the first."""
+    known = zip(coding.item_ids, coding.codings, strict=True)
+    return ByItem(False, {item: own.measured is not None for item, own in known})
 
 
 def _recoded(responses: Responses, coding: Coding) -> Responses:
@@ -59,14 +69,17 @@ def _recoded(responses: Responses, coding: Coding) -> Responses:
         return "no row"
 
     labels = [own.categories for own in responses.codings]
+    measured = tuple(np.flatnonzero(responses.measured_items).tolist())
     observed = Observed(
-        responses.person_ids, responses.item_ids, responses.cells, labels, [()] * len(labels), place_of
-    )
-    return replace(responses, cells=_placed(observed, coding), coding=coding)
+        responses.person_ids, responses.item_ids, responses.cells, labels, [()] * len(labels), place_of,
+        responses.measures, measured,
+    )  # fmt: skip
+    cells, measures = _placed(observed, coding)
+    return replace(responses, cells=cells, coding=coding, measures=measures)
 
 
-def _placed(observed: Observed, coding: Coding) -> Cells:
-    """Codes in the columns of the coding, those of absent items missing."""
+def _placed(observed: Observed, coding: Coding) -> tuple[Cells, Measures | None]:
+    """Codes in the columns of the coding, those of absent items missing, and the numbers of measured items."""
     place = coding.item_ids.get_indexer(observed.item_ids)
     if (place < 0).any():
         unknown = observed.item_ids[place < 0]
@@ -74,8 +87,17 @@ def _placed(observed: Observed, coding: Coding) -> Cells:
             f"{some(unknown)} is no item of this coding; its items are {some(coding.item_ids)}; drop these "
             "answers"
         )
+    for item in np.flatnonzero(place >= 0):
+        known, found = coding.codings[place[item]].measured is not None, item in observed.measured
+        if known != found:
+            kinds = ("in categories", "measured (continuous=)")
+            raise ConflictingOptionsError(
+                f"item {observed.item_ids[item]!r} was first read as {kinds[known]}, now as {kinds[found]}; read both "
+                "alike"
+            )
     with located(observed):
         cells = coded(observed, observed.counts() > 0, coding.subset(place))
     if np.array_equal(place, np.arange(len(coding.item_ids))):
-        return cells
-    return cells.spread(torch.from_numpy(place), len(coding.item_ids))
+        return cells, observed.measures
+    to, n_items = torch.from_numpy(place), len(coding.item_ids)
+    return cells.spread(to, n_items), None if observed.measures is None else observed.measures.spread(to, n_items)

@@ -7,6 +7,7 @@ import torch
 
 from irtvi.errors import ConflictingOptionsError
 from irtvi.responses.cells import Cells, cells_of
+from irtvi.responses.measures import Measures
 from irtvi.responses.responses import Responses
 
 
@@ -45,7 +46,17 @@ def holdout(responses: Responses, share: float = 0.1, seed: int = 0) -> tuple[Re
         own = codes[kept].to(torch.int8)
         return cells_of(persons[kept], items[kept], own, responses.n_persons, responses.n_items)
 
-    return replace(responses, cells=part(~test)), replace(responses, cells=part(test))
+    def numbers(chosen: np.ndarray) -> Measures | None:
+        measures = responses.measures
+        if measures is None:
+            return None
+        is_measured = torch.from_numpy(responses.measured_items)[items]
+        return measures.to("cpu").keep(torch.from_numpy(chosen)[is_measured])
+
+    return (
+        replace(responses, cells=part(~test), measures=numbers(~test)),
+        replace(responses, cells=part(test), measures=numbers(test)),
+    )
 
 
 def _luckiest(persons: np.ndarray, luck: np.ndarray) -> np.ndarray:

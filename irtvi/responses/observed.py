@@ -13,6 +13,9 @@ from irtvi.errors import DuplicateResponsesError, UnparsableValueError
 from irtvi.responses.cells import MAX_CATEGORIES, MISSING, SPARSE_BELOW, Cells, DenseCells, SparseCells
 from irtvi.responses.coding import too_many
 from irtvi.responses.labels import BLANK, Label, NotALabelError, label_of, shown
+from irtvi.responses.measures import MEASURED, Measures
+from irtvi.responses.quantities import Column, column_of_numbers
+from irtvi.responses.settings import ItemRule
 
 _ROWS = 4096
 """Rows that are converted at a time, so that a table of numbers needs little memory beside itself."""
@@ -32,6 +35,8 @@ class Observed:
     labels : the labels behind the codes, by item (some may not occur)
     declared : categories that come with the data in their order, by item; empty where none do
     place_of : where an item's code occurs first, in words
+    measures : numbers of the items that are measured, which have no labels and the code `MEASURED`; None without
+    measured : positions of those items
     """
 
     person_ids: pd.Index
@@ -40,10 +45,23 @@ class Observed:
     labels: Sequence[tuple[Label, ...]]
     declared: Sequence[tuple[Label, ...]]
     place_of: Callable[[int, int], str]
+    measures: Measures | None = None
+    measured: tuple[int, ...] = ()
+
+    def ranges(self) -> dict[int, tuple[float, float]]:
+        """Lowest and highest number of the measured items, by position; (0, 0) where there is none."""
+        if self.measures is None:
+            return {}
+        found = {}
+        for item in self.measured:
+            values = self.measures.of_item(item)
+            found[item] = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+        return found
 
     def counts(self) -> np.ndarray:
         """How often each label occurs, int [items, labels]."""
         most = max((len(labels) for labels in self.labels), default=0)
+        most = max(most, 1) if self.measured else most
         return self.cells.counts(most).numpy() if most else np.zeros((len(self.item_ids), 0), np.int64)
 
     def where(self, item: Hashable, label: Label) -> str:
@@ -54,7 +72,7 @@ class Observed:
 
 
 def observe_wide(
-    frame: pd.DataFrame, person_ids: pd.Index, columns: np.ndarray, blank: np.ndarray
+    frame: pd.DataFrame, person_ids: pd.Index, columns: np.ndarray, rules: Sequence[ItemRule]
 ) -> Observed:
     """Labels of a table with a row for each person.
 
@@ -63,10 +81,13 @@ def observe_wide(
     frame : the table
     person_ids : one for each row
     columns : positions of the items
-    blank : bool for each item, whether an empty cell has the label `BLANK`
+    rules : what was declared about each item; with `BLANK` among its wrong answers an empty cell has that label
     """
     items = frame.columns[columns]
-    codes = None if blank.any() else _small_numbers(frame, columns)
+    blank = [BLANK in rule.wrong for rule in rules]
+    plain = not any(blank) and not any(rule.continuous for rule in rules)
+    codes = _small_numbers(frame, columns) if plain else None
+    numbers: list[Column] = []
     if codes is not None:
         top = int(codes.max(initial=0))
         labels: list[tuple[Label, ...]] = [tuple(range(top + 1))] * len(columns)
@@ -75,7 +96,17 @@ def observe_wide(
         codes = np.full((len(frame), len(columns)), MISSING, np.int8)
         labels, declared = [], []
         for j, column in enumerate(columns):
-            found, order, codes[:, j] = _column(frame.iloc[:, column], items[j])
+            found, order, local = _column(frame.iloc[:, column], items[j])
+            if rules[j].continuous:
+                rows = np.flatnonzero(local >= 0)
+                numbers.append(column_of_numbers(j, items[j], found, rules[j], rows, local[rows]))
+                codes[numbers[-1].rows, j] = MEASURED
+                labels.append(())
+                declared.append(())
+                continue
+            if len(found) > MAX_CATEGORIES:
+                raise _too_many_labels(items[j], found)
+            codes[:, j] = local
             if blank[j]:
                 found, codes[codes[:, j] < 0, j] = (*found, BLANK), len(found)
             labels.append(found)
@@ -85,7 +116,24 @@ def observe_wide(
         return f"row {int(np.argmax(codes[:, item] == code)) + 1}"
 
     cells = DenseCells(torch.from_numpy(codes)).compact()
-    return Observed(person_ids, items, cells, labels, declared, place_of)
+    shape = len(frame), len(columns)
+    return Observed(person_ids, items, cells, labels, declared, place_of, *_measures(numbers, *shape, None))
+
+
+def _measures(
+    columns: Sequence[Column], n_persons: int, n_items: int, persons: np.ndarray | None
+) -> tuple[Measures | None, tuple[int, ...]]:
+    """Numbers of the measured items, and which those are; ``persons`` of the rows, if rows are not persons."""
+    if not columns:
+        return None, ()
+    rows = np.concatenate([column.rows for column in columns])
+    items = np.repeat([column.item for column in columns], [len(column.rows) for column in columns])
+    values = np.concatenate([column.values for column in columns])
+    of_rows = rows if persons is None else persons[rows].astype(np.int64)
+    measures = Measures.of(
+        torch.from_numpy(of_rows), torch.from_numpy(items), torch.from_numpy(values), n_persons, n_items
+    )
+    return measures, tuple(column.item for column in columns)
 
 
 def _small_numbers(frame: pd.DataFrame, columns: np.ndarray) -> np.ndarray | None:
@@ -143,9 +191,7 @@ def small_codes(values: np.ndarray) -> np.ndarray | None:
 def _column(values: pd.Series, item: Hashable) -> tuple[tuple[Label, ...], tuple[Label, ...], np.ndarray]:
     """Labels, declared order and local codes of one column of a wide table."""
     labels, codes = factorize_labels(values, f"column {item!r}")
-    if len(labels) > MAX_CATEGORIES:
-        raise _too_many_labels(item, labels)
-    return labels, declared_order(values, labels), codes.astype(np.int8)
+    return labels, declared_order(values, labels), codes
 
 
 def _too_many_labels(item: Hashable, labels: Sequence[Label]) -> Exception:
@@ -204,7 +250,7 @@ def observe_long(
     person: tuple[np.ndarray, pd.Index],
     item: tuple[np.ndarray, pd.Index],
     response: pd.Series,
-    blank: np.ndarray,
+    rules: Sequence[ItemRule],
 ) -> Observed:
     """Labels of a table with a row for each answer, no person and item twice.
 
@@ -212,10 +258,15 @@ def observe_long(
     ----------
     person, item : position of each row's id, and the ids
     response : the answers
-    blank : bool for each item, whether a row without a response has the label `BLANK`
+    rules : what was declared about each item; with `BLANK` among its wrong answers a row without a response has that
+        label
     """
     (persons, person_ids), (items, item_ids) = person, item
+    blank = np.array([BLANK in rule.wrong for rule in rules], dtype=bool)
     labels, levels = _levels(response)
+    numbers = _numbers_of_rows(items, item_ids, labels, levels, rules)
+    for column in numbers:
+        levels = np.where(items == column.item, MISSING, levels)
     if blank.any():
         empty = (levels < 0) & blank[items]
         levels = np.where(empty, len(labels), levels)
@@ -224,6 +275,8 @@ def observe_long(
     if len(labels) > MAX_CATEGORIES:
         by_item, levels = _local_codes(item_ids, items, labels, levels)
     codes = levels.astype(np.int8)
+    for column in numbers:
+        codes[column.rows], by_item[column.item] = MEASURED, ()
     cells = _cells(persons, items, codes, len(person_ids), len(item_ids))
     if cells is None:
         raise _duplicates(persons, items, person_ids, item_ids)
@@ -236,7 +289,25 @@ def observe_long(
     def place_of(item: int, code: int) -> str:
         return f"row {int(np.argmax((items == item) & (codes == code))) + 1}"
 
-    return Observed(person_ids, item_ids, cells, by_item, kept, place_of)
+    shape = len(person_ids), len(item_ids)
+    return Observed(person_ids, item_ids, cells, by_item, kept, place_of, *_measures(numbers, *shape, persons))
+
+
+def _numbers_of_rows(
+    items: np.ndarray,
+    item_ids: pd.Index,
+    labels: tuple[Label, ...],
+    levels: np.ndarray,
+    rules: Sequence[ItemRule],
+) -> list[Column]:
+    """Numbers of the measured items of a long table; rows are those of the table."""
+    columns = []
+    for place, (item, rule) in enumerate(zip(item_ids, rules, strict=True)):
+        if rule.continuous:
+            rows = np.flatnonzero((items == place) & (levels >= 0))
+            own, codes = np.unique(levels[rows], return_inverse=True)
+            columns.append(column_of_numbers(place, item, [labels[k] for k in own], rule, rows, codes))
+    return columns
 
 
 def _levels(response: pd.Series) -> tuple[tuple[Label, ...], np.ndarray]:

@@ -18,15 +18,16 @@ from irtvi.responses.files import load_table
 from irtvi.responses.folder import folder_of
 from irtvi.responses.labels import Label, shown, some
 from irtvi.responses.layout import Roles, find_roles
+from irtvi.responses.measures import MEASURED
 from irtvi.responses.observed import Observed
 from irtvi.responses.people import check_one_kind
 from irtvi.responses.responses import Responses
 from irtvi.responses.settings import (
     ReadSettings,
     categories_option,
+    items_option,
     key_option,
     labels_option,
-    reverse_option,
 )
 from irtvi.responses.streaming import contents_of_folder
 from irtvi.responses.tables import GivenWeights, contents_of
@@ -46,6 +47,7 @@ def read(
     missing: object = None,
     wrong: object = None,
     categories: object = None,
+    continuous: object = None,
     weights: object = None,
     survey_weights: object = None,
     delimiter: str | None = None,
@@ -59,8 +61,8 @@ def read(
     with the columns ``id``, ``item`` and ``resp``. Columns that start with ``cov_`` are set aside as
     covariates. What is not said is detected, and `Responses.summary` says what was.
 
-    ``key``, ``reverse``, ``missing``, ``wrong`` and ``categories`` take one value for all items, or a dict by
-    item. Values are compared by meaning: 1, 1.0, True and "1" are the same.
+    ``key``, ``reverse``, ``missing``, ``wrong``, ``categories`` and ``continuous`` take one value for all items, or a
+    dict by item. Values are compared by meaning: 1, 1.0, True and "1" are the same.
 
     Parameters
     ----------
@@ -80,6 +82,7 @@ def read(
     wrong : values that are scored as wrong, that is in the lowest category; "blank" means empty cells of a
         wide table, or rows of a long one that have no response (absent rows are never wrong)
     categories : all categories in their order, also those that nobody chose
+    continuous : items whose answers are numbers on a continuous scale (True for all, or their names)
     weights : frequencies, how many persons a row stands for: a column, an array, or a Series by person
     survey_weights : how much of the population each person stands for
     delimiter, decimal, encoding : of a text file, where the detected ones are wrong
@@ -116,10 +119,11 @@ def read(
         weights=_column_name(weights, frame),
         survey_weights=_column_name(survey_weights, frame),
         key=key_option(key),
-        reverse=reverse_option(reverse),
+        reverse=items_option(reverse),
         missing=labels_option("missing", missing),
         wrong=labels_option("wrong", wrong),
         categories=categories_option(categories),
+        continuous=items_option(continuous),
     )
     if folder and id is None and folder.index_column is not None:
         settings = replace(settings, id=folder.index_column)
@@ -143,7 +147,8 @@ def read(
     with located(observed):
         seen = [tuple(label for label, o in zip(own, row, strict=False) if o)
                 for own, row in zip(observed.labels, occurs, strict=True)]  # fmt: skip
-        coding = Coding(observed.item_ids, code_items(observed.item_ids, seen, observed.declared, kept), kept)
+        codings = code_items(observed.item_ids, seen, observed.declared, kept, observed.ranges())
+        coding = Coding(observed.item_ids, codings, kept)
         cells = coded(observed, occurs, coding)
     responses = Responses(
         contents.person_ids,
@@ -154,6 +159,7 @@ def read(
         contents.survey_weights,
         roles.layout,
         (*notes, *roles.notes, *contents.notes, *_declared_notes(observed, coding, counts)),
+        observed.measures,
     )
     for finding in check(responses):
         if finding.warning is not None:
@@ -175,6 +181,7 @@ def coded(observed: Observed, occurs: np.ndarray, coding: Coding) -> Cells:
         if task not in memo:
             memo[task] = lookup_of(item, labels, row.tolist(), own, rule)
         lookup[place, : len(labels)] = memo[task]
+    lookup[list(observed.measured), :1] = MEASURED
     if ((lookup == np.arange(occurs.shape[1])) | ~occurs).all():
         return observed.cells
     return observed.cells.recode(torch.from_numpy(lookup)).compact()
@@ -224,4 +231,6 @@ def _declared_notes(observed: Observed, coding: Coding, counts: np.ndarray) -> l
                 total[label] += int(counts[place, labels.index(label)]) if label in labels else 0
     notes = [f"{shown(label)} was read as missing ({n} answers)." for label, n in missing.items()]
     notes += [f"{shown(label)} was scored as wrong ({n} answers)." for label, n in wrong.items()]
+    if measured := [item for item, own in zip(coding.item_ids, coding.codings, strict=True) if own.measured]:
+        notes.append(f"Read as measured, numbers on a continuous scale: {some(measured, 8)}.")
     return notes

@@ -18,6 +18,7 @@ from irtvi.errors import UnknownItemError
 from irtvi.responses.cells import Cells
 from irtvi.responses.coding import Coding, ItemCoding
 from irtvi.responses.labels import some
+from irtvi.responses.measures import Measures
 from irtvi.responses.settings import ReadSettings
 
 _IDS = 65_536
@@ -31,13 +32,14 @@ class Responses:
     Parameters
     ----------
     person_ids : unique labels of persons, in the order of the table
-    cells : raw category codes
+    cells : raw category codes; a measured answer has the code `MEASURED`
     coding : items, their categories, and how the table was read
     covariates : table with the index ``person_ids`` and a column for each covariate
     weights : how many persons each row stands for, or None
     survey_weights : how much of the population each row stands for, or None
     layout : "wide" or "long"
     notes : what was guessed or done, in sentences
+    measures : answers on a continuous scale, or None where no item has them
     """
 
     person_ids: pd.Index
@@ -48,6 +50,7 @@ class Responses:
     survey_weights: np.ndarray | None = None
     layout: str = "wide"
     notes: tuple[str, ...] = field(default=())
+    measures: Measures | None = None
 
     @property
     def item_ids(self) -> pd.Index:
@@ -94,10 +97,35 @@ class Responses:
         return self.cells.recode(torch.from_numpy(_padded([c.scores for c in self.codings], -1).astype(np.int8)))
 
     def n_categories(self, uses: Literal["scored", "raw"]) -> np.ndarray:
-        """Number of categories of each item, int [n_items]."""
-        if uses == "raw":
-            return np.array([len(coding.categories) for coding in self.codings], dtype=np.int64)
-        return np.array([coding.n_scored for coding in self.codings], dtype=np.int64)
+        """Number of categories of each item, int [n_items]; 1 where answers are measured."""
+        counts = (len(coding.categories) if uses == "raw" else coding.n_scored for coding in self.codings)
+        return np.array(
+            [1 if own.measured else n for own, n in zip(self.codings, counts, strict=True)], dtype=np.int64
+        )
+
+    @property
+    def measured_items(self) -> np.ndarray:
+        """Whether the answers to each item are numbers on a continuous scale, bool [n_items]."""
+        return np.array([coding.measured is not None for coding in self.codings], dtype=bool)
+
+    def numbers(self, items: Sequence[int]) -> Measures:
+        """Answers to some items (by position) as numbers in the user's units, whatever they were read as.
+
+        Answers in categories count what their scores are worth.
+        """
+        wanted = torch.zeros(self.n_items, dtype=torch.bool)
+        wanted[list(items)] = True
+        coded = wanted & ~torch.from_numpy(self.measured_items)
+        persons, places, codes = (tensor.cpu() for tensor in self.scored().pairs())
+        worth = torch.from_numpy(_padded([coding.values for coding in self.codings], 0.0))
+        kept = coded[places]
+        parts = [(persons[kept], places[kept], worth[places[kept], codes[kept]])]
+        if self.measures is not None:
+            own = self.measures.to("cpu")
+            kept = wanted[own.items.long()]
+            parts.append((own.persons()[kept], own.items[kept].long(), own.values[kept]))
+        of_persons, of_items, values = (torch.cat(part) for part in zip(*parts, strict=True))
+        return Measures.of(of_persons, of_items, values, self.n_persons, self.n_items)
 
     def answered(self) -> np.ndarray:
         """Number of answers of each person, int [n_persons]."""
@@ -110,16 +138,21 @@ class Responses:
     @cached_property
     def _sum_score(self) -> np.ndarray:
         values = _padded([coding.values for coding in self.codings], 0.0)
-        total = self.scored().sum_of(torch.from_numpy(values)).numpy()
-        return np.where(self.answered() > 0, total, np.nan)
+        total = self.scored().sum_of(torch.from_numpy(values))
+        if self.measures is not None:
+            total.index_add_(0, self.measures.persons(), self.measures.values)
+        return np.where(self.answered() > 0, total.numpy(), np.nan)
 
     def max_score(self) -> np.ndarray:
-        """Largest sum that each person could have reached on the items answered, float [n_persons]."""
+        """Largest sum that each person could have reached on the items answered, float [n_persons].
+
+        The largest answer to a measured item is the largest that was seen.
+        """
         return self._max_score
 
     @cached_property
     def _max_score(self) -> np.ndarray:
-        largest = np.array([max(coding.values, default=0.0) for coding in self.codings])
+        largest = np.array([coding.range[1] for coding in self.codings])
         values = np.repeat(largest[:, None], max(1, int(self.n_categories("scored").max(initial=0))), 1)
         total = self.scored().sum_of(torch.from_numpy(values)).numpy()
         return np.where(self.answered() > 0, total, np.nan)
@@ -142,6 +175,7 @@ class Responses:
                 part,
                 person_ids=self.person_ids[rows],
                 cells=self.cells.take(torch.from_numpy(rows)),
+                measures=None if self.measures is None else self.measures.take(torch.from_numpy(rows)),
                 covariates=self.covariates.iloc[rows],
                 weights=None if self.weights is None else self.weights[rows],
                 survey_weights=None if self.survey_weights is None else self.survey_weights[rows],
@@ -152,7 +186,12 @@ class Responses:
                 unknown = [item for item, at in zip(items, place, strict=True) if at < 0]
                 raise UnknownItemError(f"{some(unknown)} is no item; the items are {some(self.item_ids)}")
             cells = part.cells.take_items(torch.from_numpy(place))
-            part = replace(part, cells=cells, coding=self.coding.subset(place))
+            measures = part.measures
+            if measures is not None:
+                to = np.full(self.n_items, -1)
+                to[place] = np.arange(len(place))
+                measures = measures.spread(torch.from_numpy(to), len(place))
+            part = replace(part, cells=cells, coding=self.coding.subset(place), measures=measures)
         return part
 
     def encode(self, new: object) -> "Responses":
@@ -174,9 +213,11 @@ class Responses:
             ("items", self.n_items),
             ("responses", self.n_responses),
             ("missing", f"{missing} ({missing / max(1, n_cells):.1%})"),
-            ("categories", _described(self.n_categories("scored"))),
+            ("categories", _described(self.n_categories("scored")[~self.measured_items])),
             ("layout", self.layout),
         ]
+        if self.measured_items.any():
+            rows.insert(5, ("measured items", int(self.measured_items.sum())))
         if (self.n_categories("raw") != self.n_categories("scored")).any():
             rows.insert(5, ("raw categories", _described(self.n_categories("raw"))))
         if len(self.covariates.columns):
@@ -198,6 +239,9 @@ class Responses:
         digest.update(json.dumps(state).encode())
         for start in range(0, self.n_persons, _IDS):
             digest.update(json.dumps(self.person_ids[start : start + _IDS].astype(str).tolist()).encode())
+        if self.measures is not None:
+            for tensor in (self.measures.offsets, self.measures.items, self.measures.values):
+                digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
         cells = self.cells.to("cpu").compact()
         for name in ("offsets", "items", "codes"):
             if (tensor := getattr(cells, name, None)) is not None:
@@ -207,14 +251,20 @@ class Responses:
         return digest.hexdigest()
 
     def __repr__(self) -> str:
+        measured = int(self.measured_items.sum())
+        kinds = [f"{_described(self.n_categories('scored')[~self.measured_items])} categories"]
+        kinds = [] if measured == self.n_items else kinds
+        kinds += [f"{measured} items measured"] if measured else []
         return (
             f"Responses({self.n_persons} persons, {self.n_items} items, {self.n_responses} responses, "
-            f"{_described(self.n_categories('scored'))} categories)"
+            f"{', '.join(kinds)})"
         )
 
 
 def _described(n_categories: np.ndarray) -> str:
     counted = sorted(Counter(n_categories.tolist()).items())
+    if not counted:
+        return "none"
     if len(counted) == 1:
         return str(counted[0][0])
     return ", ".join(f"{n} ({items} items)" for n, items in counted)

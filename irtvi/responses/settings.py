@@ -43,6 +43,7 @@ class ItemRule:
     missing: Labels
     wrong: Labels
     categories: Labels
+    continuous: bool
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class ReadSettings:
     """How a table becomes responses: which columns, and what values mean.
 
     ``layout`` to ``wave`` and the two weights name columns (None: detected, or none); ``key``, ``reverse``,
-    ``missing``, ``wrong`` and ``categories`` hold labels by item.
+    ``missing``, ``wrong`` and ``categories`` hold labels by item; ``continuous`` whether answers are measured.
     """
 
     layout: str | None = None
@@ -66,6 +67,7 @@ class ReadSettings:
     missing: ByItem[Labels] = ByItem(())
     wrong: ByItem[Labels] = ByItem(())
     categories: ByItem[Labels] = ByItem(())
+    continuous: ByItem[bool] = ByItem(False)
 
     def rule(self, item: Hashable) -> ItemRule:
         """What holds for one item.
@@ -73,7 +75,8 @@ class ReadSettings:
         Raises
         ------
         ConflictingOptionsError
-            If a value is declared both missing and wrong, or an item has a key and is reversed.
+            If a value is declared both missing and wrong, an item has a key and is reversed, or one whose answers
+            are measured has what only categories have.
         """
         rule = ItemRule(*(getattr(self, name)[item] for name in _RULES))
         if both := [label for label in rule.missing if label in rule.wrong]:
@@ -83,6 +86,11 @@ class ReadSettings:
         if rule.key and rule.reverse:
             raise ConflictingOptionsError(
                 f"item {item!r} has a key and is in reverse=; what is scored by a key has no direction"
+            )
+        if rule.continuous and (given := [name for name in _OF_CATEGORIES if getattr(rule, name)]):
+            raise ConflictingOptionsError(
+                f"item {item!r} is in continuous= and in {given[0]}=, which is about answers in categories; keep one "
+                "of the two (by item, with a dict)"
             )
         return rule
 
@@ -105,7 +113,7 @@ class ReadSettings:
         """The settings that `state` described."""
         plain = dict(state)
         for name in _RULES:
-            freeze = bool if name == "reverse" else tuple
+            freeze = bool if name in _YES_OR_NO else tuple
             by_item = plain[name]
             plain[name] = ByItem(
                 freeze(by_item["default"]), {item: freeze(value) for item, value in by_item["named"]}
@@ -116,6 +124,8 @@ class ReadSettings:
 
 
 _RULES = tuple(ItemRule.__dataclass_fields__)
+_YES_OR_NO = ("reverse", "continuous")
+_OF_CATEGORIES = ("key", "reverse", "wrong", "categories")
 
 
 def labels_option(name: str, given: object) -> ByItem[Labels]:
@@ -149,8 +159,8 @@ def key_option(given: object) -> ByItem[Labels]:
     return labels_option("key", given)
 
 
-def reverse_option(given: object) -> ByItem[bool]:
-    """``reverse=``: True for all items, the items' names, or a dict of True and False by item."""
+def items_option(given: object) -> ByItem[bool]:
+    """``reverse=`` and ``continuous=``: True for all items, the items' names, or a dict of True and False by item."""
     if given is None or isinstance(given, bool):
         return ByItem(bool(given))
     if isinstance(given, Mapping | pd.Series):

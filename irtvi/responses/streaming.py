@@ -26,10 +26,10 @@ from irtvi.responses.settings import ReadSettings
 from irtvi.responses.tables import (
     Contents,
     GivenWeights,
-    blank_is_wrong,
     check_items,
     observe_answers,
     only_items,
+    rules_of,
     said_of_left_out,
     with_people,
 )
@@ -43,11 +43,19 @@ def contents_of_folder(folder: Folder, roles: Roles, settings: ReadSettings, giv
 
     Raises
     ------
+    ConflictingOptionsError
+        If items are measured.
     NotSortedError
         If the rows of a person do not stand together in a long folder.
     DiskSpaceError
         If there is no room for the codes.
     """
+    measured = [item for item, continuous in settings.continuous.named.items() if continuous]
+    if settings.continuous.default or measured:
+        raise ConflictingOptionsError(
+            f"a folder is read in categories, but {some(measured) if measured else 'all items'} should be measured "
+            "(continuous=, or a model of numbers); read the answers from one table"
+        )
     return (_wide if roles.layout == "wide" else _long)(folder, roles, settings, given)
 
 
@@ -130,7 +138,7 @@ def _is_within(part: Sequence[Label], whole: Sequence[Label]) -> bool:
 def _wide(folder: Folder, roles: Roles, settings: ReadSettings, given: GivenWeights) -> Contents:
     special = [roles.id, roles.wave, roles.unnamed_wave, roles.weights, roles.survey_weights, *roles.covariates]
     about_persons = [column for column in dict.fromkeys(special) if column is not None]
-    items, blank = pd.Index(roles.items), blank_is_wrong(settings, roles.items)
+    items, rules = pd.Index(roles.items), rules_of(settings, roles.items)
     codes = SCRATCH.empty((folder.n_rows, len(items)), torch.int8, torch.device("cpu"))
     vocabulary, located, about = _Vocabulary(), [], []
     places = vocabulary.places(items)
@@ -140,7 +148,7 @@ def _wide(folder: Folder, roles: Roles, settings: ReadSettings, given: GivenWeig
         located.append(Origin(row, *batch.origins[0][1:]))
         with batch.named():
             columns = frame.columns.get_indexer(items)
-            observed = observe_wide(frame, frame.index, columns, blank)
+            observed = observe_wide(frame, frame.index, columns, rules)
             codes[row : row + len(frame)] = vocabulary.translated(observed, places).to_dense().codes
         about.append(frame[about_persons])
         row += len(frame)

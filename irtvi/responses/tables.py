@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from irtvi.errors import UnknownItemError
-from irtvi.responses.labels import BLANK, some
+from irtvi.responses.labels import some
 from irtvi.responses.layout import Roles, column_of
 from irtvi.responses.observed import Observed, observe_long, observe_wide
 from irtvi.responses.people import (
@@ -18,7 +18,7 @@ from irtvi.responses.people import (
     positions,
     weights_of,
 )
-from irtvi.responses.settings import ReadSettings
+from irtvi.responses.settings import ItemRule, ReadSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ def contents_of(frame: pd.DataFrame, roles: Roles, settings: ReadSettings, given
     if roles.layout == "wide":
         people = people_of_rows(frame, roles)
         columns = frame.columns.get_indexer(pd.Index(roles.items))
-        observed = observe_wide(frame, people.ids, columns, blank_is_wrong(settings, roles.items))
+        observed = observe_wide(frame, people.ids, columns, rules_of(settings, roles.items))
         said = []
     else:
         people = people_of_answers(frame, roles)
@@ -102,8 +102,8 @@ def observe_answers(
         kept = places >= 0
         left_out = int((~kept).sum())
         places, persons, response, item_ids = places[kept], persons[kept], response.loc[kept], chosen
-    blank = blank_is_wrong(settings, item_ids)
-    return observe_long((persons, people.ids), (places, item_ids), response, blank), left_out
+    rules = rules_of(settings, item_ids)
+    return observe_long((persons, people.ids), (places, item_ids), response, rules), left_out
 
 
 def check_items(chosen: pd.Index, item_ids: pd.Index, roles: Roles) -> None:
@@ -117,9 +117,9 @@ def said_of_left_out(n_rows: int) -> str:
     return f"{n_rows} rows belong to items that are not in items=."
 
 
-def blank_is_wrong(settings: ReadSettings, items: Sequence | pd.Index) -> np.ndarray:
-    """For each item, whether nothing counts as a wrong answer."""
-    return np.array([BLANK in settings.wrong[item] for item in items], dtype=bool)
+def rules_of(settings: ReadSettings, items: Sequence | pd.Index) -> list[ItemRule]:
+    """What was declared about each item."""
+    return [settings.rule(item) for item in items]
 
 
 def only_items(roles: Roles, items: Sequence) -> Roles:

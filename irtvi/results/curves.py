@@ -1,5 +1,6 @@
 """Curves of items over ability as tables, with pointwise bands from the items' posterior (delta method)."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,8 @@ from torch.func import jvp
 from irtvi.errors import SpecificationError
 from irtvi.inference.posterior import Posterior
 from irtvi.inference.table import finite, slot_derivatives
-from irtvi.models.items.item_model import ItemModel
+from irtvi.models.items.continuous import ContinuousModel
+from irtvi.models.items.item_model import Facts, ItemModel
 from irtvi.models.model import Component
 from irtvi.responses.coding import Coding, ItemCoding
 from irtvi.results.tables import covariance_matrix, member_covariance
@@ -45,9 +47,9 @@ def curves(
         Positions of the items wanted; the table keeps their order.
     theta : np.ndarray
         Abilities, 1-D.
-    what : {"probability", "expected", "information", "test_information"}
-        Probability of every category; expected answer in the user's units; Fisher information of an item; its
-        sum over the items wanted.
+    what : {"probability", "expected", "sd", "information", "test_information"}
+        Probability of every category; expected answer in the user's units; standard deviation of an answer at an
+        ability; Fisher information of an item; its sum over the items wanted.
     level : float
         Of the bands.
 
@@ -61,8 +63,8 @@ def curves(
     Notes
     -----
     Standard errors are computed for the logit of a probability (or of the expected answer's place between the
-    lowest and the highest) and for the log of an information, so that bands stay where values can be. They
-    hold abilities fixed: they say how sure one can be of the curve.
+    lowest and the highest, where there are such) and for the log of an information or a standard deviation, so that
+    bands stay where values can be. They hold abilities fixed: they say how sure one can be of the curve.
     """
     if what not in _TABLES:
         raise SpecificationError(f"curves(what=) is one of {', '.join(map(repr, _TABLES))}, got {what!r}.")
@@ -104,16 +106,40 @@ class _Family:
     def positions(self) -> list[int]:
         return self.component.items[self.members].tolist()
 
+    @property
+    def facts(self) -> Facts:
+        return self.component.facts.take(self.members)
+
     def log_probs(self, theta: Float[Tensor, "nodes 1"], values: Tensor) -> Float[Tensor, "nodes members categories"]:
         params = self.component.slots.unpack(values)
-        facts = self.component.facts.take(self.members)
-        log_probs = self.component.item_model.log_probs(theta[:, None, :], params, facts)
+        log_probs = self.component.item_model.coefficients(theta[:, None, :], params, self.facts)
         return torch.where(torch.isfinite(log_probs), log_probs, -torch.inf)
 
     def information(self, theta: Float[Tensor, "nodes 1"], values: Tensor) -> Float[Tensor, "nodes members"]:
-        """Fisher information: the sum over categories of ``P (d log P / d theta)^2``."""
-        log_probs, score = jvp(lambda t: self.log_probs(t, values), (theta,), (torch.ones_like(theta),))[:2]
-        return (log_probs.exp() * finite(score).square()).sum(-1)
+        """Fisher information: the sum over statistics of the slopes of coefficient and expectation.
+
+        In categories that is the sum of ``P (d log P / d theta)^2``.
+        """
+        item_model, params = self.component.item_model, self.component.slots.unpack(values)
+        ones = torch.ones_like(theta)
+        score, moved = (
+            jvp(lambda t, f=function: f(t[:, None, :], params, self.facts), (theta,), (ones,))[1]
+            for function in (item_model.coefficients, item_model.expectations)
+        )
+        return (finite(score) * moved).sum(-1)
+
+    def moments(
+        self, theta: Float[Tensor, "nodes 1"], values: Tensor, worth: Float[Tensor, "members codes"]
+    ) -> tuple[Float[Tensor, "nodes members"], Float[Tensor, "nodes members"]]:
+        """Mean and variance of an answer in the user's units; ``worth`` is that of each category."""
+        item_model, params = self.component.item_model, self.component.slots.unpack(values)
+        if isinstance(item_model, ContinuousModel):
+            at = theta[:, None, :], params, self.facts
+            return item_model.mean(*at), item_model.variance(*at)
+        p = self.log_probs(theta, values).exp()
+        worth = worth[:, : p.shape[-1]]
+        mean = (p * worth).sum(-1)
+        return mean, (p * (worth - mean[..., None]).square()).sum(-1)
 
     def standard_error(self, function: OfSlots) -> Tensor:
         """Delta-method standard error of ``function(values)``, shape ``[nodes, members, ...]``."""
@@ -164,6 +190,11 @@ def _probability(
     item_models: Sequence[ItemModel],
     items: Sequence[int],
 ) -> pd.DataFrame:
+    if measured := [item_models[j].name for j in items if item_models[j].uses == "measured"]:
+        raise SpecificationError(
+            f"Answers of the {measured[0]} model are measured and have no categories, so there is no curve of their "
+            "probabilities; use what='expected' and what='sd', or name other items=."
+        )
     blocks = {}
     for family in families:
 
@@ -189,24 +220,84 @@ def _expected(
     item_models: Sequence[ItemModel],
     items: Sequence[int],
 ) -> pd.DataFrame:
+    _check_order(item_models, items)
     blocks = {}
     for family in families:
-        worth = code_values(coding, item_models)[family.positions].to(theta.device)
-        low, high = worth.amin(1), worth.amax(1)
-        place = (worth - low[:, None]) / (high - low).clamp(min=1e-300)[:, None]
-
-        def logit(v: Tensor, family: _Family = family, place: Tensor = place) -> Tensor:
-            log_probs = family.log_probs(theta, v)
-            up, down = place[:, : log_probs.shape[-1]].log(), torch.log1p(-place[:, : log_probs.shape[-1]])
-            return torch.logsumexp(log_probs + up, -1) - torch.logsumexp(log_probs + down, -1)
-
-        centre = logit(family.values)
-        lower, upper = _logit_band(centre, family.standard_error(logit), z)
-        value = torch.sigmoid(centre)
-        columns = _without_unusable(family, *(low + (high - low) * x for x in (value, lower, upper)))
+        item_model = family.component.item_model
+        columns = (_expected_measured if isinstance(item_model, ContinuousModel) else _expected_score)(
+            family, theta, z, _worth(family, coding, item_models)
+        )
         for k, j in enumerate(family.positions):
             blocks[j] = _frame(coding, j, theta, columns[:, k])
     return pd.concat([blocks[j] for j in items], ignore_index=True)
+
+
+def _expected_score(
+    family: _Family, theta: Tensor, z: float, worth: Float[Tensor, "members codes"]
+) -> Float[Tensor, "nodes members 3"]:
+    low, high = worth.amin(1), worth.amax(1)
+    place = (worth - low[:, None]) / (high - low).clamp(min=1e-300)[:, None]
+
+    def logit(v: Tensor) -> Tensor:
+        log_probs = family.log_probs(theta, v)
+        up, down = place[:, : log_probs.shape[-1]].log(), torch.log1p(-place[:, : log_probs.shape[-1]])
+        return torch.logsumexp(log_probs + up, -1) - torch.logsumexp(log_probs + down, -1)
+
+    centre = logit(family.values)
+    lower, upper = _logit_band(centre, family.standard_error(logit), z)
+    return _without_unusable(family, *(low + (high - low) * x for x in (torch.sigmoid(centre), lower, upper)))
+
+
+def _expected_measured(
+    family: _Family, theta: Tensor, z: float, worth: Float[Tensor, "members codes"]
+) -> Float[Tensor, "nodes members 3"]:
+    item_model = family.component.item_model
+    assert isinstance(item_model, ContinuousModel)
+    low, high = item_model.bounds
+    bounded = math.isfinite(low) and math.isfinite(high)
+
+    def unbounded(v: Tensor) -> Tensor:
+        mean = family.moments(theta, v, worth)[0]
+        return torch.logit((mean - low) / (high - low)) if bounded else mean
+
+    centre, se = unbounded(family.values), family.standard_error(unbounded)
+    columns = centre, centre - z * se, centre + z * se
+    if bounded:
+        columns = tuple(low + (high - low) * torch.sigmoid(x) for x in columns)
+    return _without_unusable(family, *columns)
+
+
+def _sd(
+    families: list[_Family],
+    theta: Tensor,
+    z: float,
+    coding: Coding,
+    item_models: Sequence[ItemModel],
+    items: Sequence[int],
+) -> pd.DataFrame:
+    _check_order(item_models, items)
+    blocks = {}
+    for family in families:
+        worth = _worth(family, coding, item_models)
+        value = family.moments(theta, family.values, worth)[1].sqrt()
+        se = family.standard_error(lambda v, f=family, w=worth: f.moments(theta, v, w)[1].sqrt())
+        columns = _without_unusable(family, value, *_log_band(value, se, z))
+        for k, j in enumerate(family.positions):
+            blocks[j] = _frame(coding, j, theta, columns[:, k])
+    return pd.concat([blocks[j] for j in items], ignore_index=True)
+
+
+def _check_order(item_models: Sequence[ItemModel], items: Sequence[int]) -> None:
+    """There is an expected answer only where a higher one stands for more."""
+    if unordered := [item_models[j].name for j in items if not item_models[j].ordered]:
+        raise SpecificationError(
+            f"The {unordered[0]} model's categories have no order, so there is no expected answer; use "
+            "what='probability'."
+        )
+
+
+def _worth(family: _Family, coding: Coding, item_models: Sequence[ItemModel]) -> Float[Tensor, "members codes"]:
+    return code_values(coding, item_models)[family.positions].to(family.posterior.device)
 
 
 def _information(
@@ -259,6 +350,7 @@ def _test_information(
 _TABLES = {
     "probability": _probability,
     "expected": _expected,
+    "sd": _sd,
     "information": _information,
     "test_information": _test_information,
 }
@@ -267,10 +359,14 @@ _TABLES = {
 def code_values(coding: Coding, item_models: Sequence[ItemModel]) -> Float[Tensor, "items codes"]:
     """What each code is worth in the user's units, each item in the coding that its model uses.
 
-    Codes that an item does not have repeat its last value, so that they change neither minimum nor maximum.
+    Codes that an item does not have repeat its last value, so that they change neither minimum nor maximum; items
+    whose answers are measured have NaN.
     """
     rows = []
     for one, item_model in zip(coding.codings, item_models, strict=True):
+        if item_model.uses == "measured":
+            rows.append([math.nan])
+            continue
         raw = item_model.uses == "raw"
         rows.append([one.values[score] for score in one.scores] if raw else list(one.values))
     longest = max(len(row) for row in rows)

@@ -7,6 +7,7 @@ which it was evaluated exactly, for the persons of that bracket. No formula is e
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch.func import jvp
 
 from irtvi.inference.answers import AnswerBlock, Answers, answers_of
 from irtvi.inference.table import finite, steepest_slope
-from irtvi.models.model import Model
+from irtvi.models.model import Component, Model
 from irtvi.responses.cells import Cells
 from irtvi.results.scoring import NO_ANSWER, NO_MAXIMUM, Scores
 
@@ -47,7 +48,8 @@ class NodeTables:
         Log-probability and its derivative with respect to ability.
     information, information_slope, third : Float[Tensor, "nodes columns"] or None
         Of the item, repeated for each of its categories: ``sum (P')^2 / P``, its derivative, and
-        ``sum P' P'' / P``.
+        ``sum P' P'' / P``. In general, with coefficients c and expected statistics E: ``sum c' E'`` and ``sum c' E''``,
+        in the column of the statistic 1.
     """
 
     log_probs: Float[Tensor, "nodes columns"]
@@ -65,7 +67,7 @@ def likelihood_tables(model: Model, theta: Float[Tensor, "nodes 1"], free: Float
     for component, columns in zip(model.components, model.component_columns, strict=True):
         values = component.slots.free_values(free)
         exists = columns >= 0
-        value, slope = jvp(lambda t, c=component, v=values: c.log_probs(t, v), (theta,), (ones,))[:2]
+        value, slope = jvp(lambda t, c=component, v=values: c.coefficients(t, v), (theta,), (ones,))[:2]
         log_probs[:, columns[exists]] = value[:, exists]
         score[:, columns[exists]] = finite(slope)[:, exists]
     return NodeTables(log_probs, score)
@@ -75,30 +77,42 @@ def information_tables(model: Model, theta: Float[Tensor, "nodes 1"], free: Floa
     """As :func:`likelihood_tables`, with the items' information and what goes with it."""
     shape = len(theta), len(model.columns.item)
     log_probs, score, information, information_slope, third = (theta.new_empty(shape) for _ in range(5))
-    ones = torch.ones_like(theta)
     for component, columns in zip(model.components, model.component_columns, strict=True):
         values = component.slots.free_values(free)
         exists = columns >= 0
-
-        def table(t: Tensor, component=component, values=values) -> Tensor:
-            return component.log_probs(t, values)
-
-        def slope(t: Tensor, table=table) -> Tensor:
-            return jvp(table, (t,), (ones,))[1]
-
-        value = table(theta)
-        s, ds = jvp(slope, (theta,), (ones,))[:2]
-        p, s, ds = value.exp(), finite(s), finite(ds)
-        square = s.square()
+        value, s, ds = _two_slopes(lambda t, c=component, v=values: c.coefficients(t, v), theta)
+        _, moved, bent = _two_slopes(lambda t, c=component, v=values: c.expectations(t, v), theta)
+        s, ds = finite(s), finite(ds)
         log_probs[:, columns[exists]] = value[:, exists]
         score[:, columns[exists]] = s[:, exists]
         for out, terms in (
-            (information, p * square),
-            (information_slope, p * s * (square + 2 * ds)),
-            (third, p * s * (square + ds)),
+            (information, s * moved),
+            (information_slope, ds * moved + s * bent),
+            (third, s * bent),
         ):
-            out[:, columns[exists]] = terms.sum(-1, keepdim=True).expand_as(terms)[:, exists]
+            out[:, columns[exists]] = _by_answer(component, terms)[:, exists]
     return NodeTables(log_probs, score, information, information_slope, third)
+
+
+def _two_slopes(function: Callable[[Tensor], Tensor], theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A function of ability with its first two derivatives."""
+    ones = torch.ones_like(theta)
+
+    def value_and_slope(t: Tensor) -> tuple[Tensor, Tensor]:
+        return jvp(function, (t,), (ones,))[:2]
+
+    (value, slope), (_, bend) = jvp(value_and_slope, (theta,), (ones,))[:2]
+    return value, slope, bend
+
+
+def _by_answer(
+    component: Component, terms: Float[Tensor, "nodes members statistics"]
+) -> Float[Tensor, "nodes members statistics"]:
+    """Sums over statistics, where whoever answered meets them once: at every category, or at the statistic 1."""
+    sums = terms.sum(-1, keepdim=True).expand_as(terms)
+    if component.is_measured:
+        return torch.where(torch.arange(terms.shape[-1], device=terms.device) == 0, sums, 0.0)
+    return sums
 
 
 class Criterion(ABC):
@@ -301,7 +315,8 @@ def _brackets(
     theta = nodes[:, None]
     prior = _log_prior(model, theta, free)
     tables = criterion.columns(model, theta, free)
-    ones = torch.ones(1, len(model.columns.item), dtype=torch.float64, device=free.device)
+    counted = ~model.measured[model.columns.item] | (model.columns.code == 0)
+    ones = counted.to(torch.float64)[None]
     bracket = torch.full((len(everyone),), -1, dtype=torch.long, device=free.device)
     direction = torch.zeros(len(everyone), dtype=torch.float64, device=free.device)
     informed = torch.zeros(len(everyone), dtype=torch.bool, device=free.device)

@@ -43,8 +43,13 @@ def formula_table(model: str, parameters: Mapping[str, float], theta: np.ndarray
     }
     points = np.linspace(-4, 4, 161) if theta is None else np.asarray(theta, dtype=float)
     place = torch.as_tensor(points, dtype=torch.float64)[:, None]
-    log_probs, score = jvp(lambda t: item_model.log_probs(t, params, facts), (place,), (torch.ones_like(place),))[:2]
-    information = (log_probs.exp() * score.square()).sum(-1)
+    ones = torch.ones_like(place)
+    score = jvp(lambda t: item_model.coefficients(t, params, facts), (place,), (ones,))[1]
+    probabilities, moved = jvp(lambda t: item_model.expectations(t, params, facts), (place,), (ones,))[:2]
     return pd.DataFrame(
-        {"theta": points, "probability": log_probs[:, 1].exp().numpy(), "information": information.numpy()}
+        {
+            "theta": points,
+            "probability": probabilities[:, 1].numpy(),
+            "information": (score * moved).sum(-1).numpy(),
+        }
     )

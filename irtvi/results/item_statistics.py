@@ -25,7 +25,8 @@ class ItemStatistics:
     mean : Float[np.ndarray, "items"]
         Mean answer in the user's units; NaN where nobody answered.
     item_rest : Float[np.ndarray, "items"]
-        Correlation of the answer with the share of points reached on the person's other items.
+        Correlation of the answer with the share of points reached on the person's other items; where some items are
+        measured and have no points, with the mean of the other answers, each in sds from its item's mean.
     """
 
     n_answered: Float[np.ndarray, " items"]
@@ -35,6 +36,8 @@ class ItemStatistics:
 
 def item_statistics(responses: Responses) -> ItemStatistics:
     """Classical statistics of all items, weighted by the persons' weights."""
+    if responses.measured_items.any():
+        return _of_numbers(responses)
     cells = responses.scored()
     n_most = int(responses.n_categories("scored").max())
     values = torch.zeros(responses.n_items, n_most, dtype=torch.float64)
@@ -51,6 +54,28 @@ def item_statistics(responses: Responses) -> ItemStatistics:
     spread = ((sxx / n - mean.square()) * (srr / n - (sr / n).square())).clamp(min=0.0).sqrt()
     item_rest = torch.where(spread > 1e-12, covariance / spread, torch.nan)
     return ItemStatistics(n.numpy(), mean.numpy(), item_rest.numpy())
+
+
+def _of_numbers(responses: Responses) -> ItemStatistics:
+    """Where some items are measured: all answers as numbers."""
+    numbers = responses.numbers(range(responses.n_items))
+    person, item, x = numbers.persons(), numbers.items.long(), numbers.values
+    w = responses.person_weights()[person]
+
+    def by_item(terms: Tensor) -> Tensor:
+        return torch.bincount(item, terms, minlength=responses.n_items)
+
+    n = by_item(w)
+    mean = by_item(w * x) / n
+    sd = (by_item(w * (x - mean[item]).square()) / n).sqrt()
+    z = torch.where(sd[item] > 0, (x - mean[item]) / sd[item].clamp(min=1e-300), 0.0)
+    total = torch.bincount(person, z, minlength=responses.n_persons)
+    others = torch.bincount(person, minlength=responses.n_persons)[person] - 1
+    rest = torch.where(others > 0, (total[person] - z) / others.clamp(min=1), 0.0)
+    centred = rest - (by_item(w * rest) / n)[item]
+    spread = (by_item(w * centred.square()) / n).sqrt()
+    item_rest = torch.where(spread > 1e-12, by_item(w * z * centred) / n / spread, torch.nan)
+    return ItemStatistics(n.numpy(), mean.numpy(), torch.where(sd > 0, item_rest, torch.nan).numpy())
 
 
 def _sums_dense(cells: Cells, values: Tensor, total: Tensor, reachable: Tensor, weights: Tensor) -> Tensor:

@@ -12,12 +12,15 @@ from torch import Tensor
 from irtvi.inference.answers import answers_of
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.interruption import may_stop
+from irtvi.inference.listed import listed
 from irtvi.inference.marginal import MarginalPosterior
 from irtvi.inference.nodes import Grid
 from irtvi.inference.placing import GridPlacing
-from irtvi.inference.table import log_prob_table
+from irtvi.inference.table import coefficient_table
+from irtvi.models.items.continuous import ContinuousModel
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells
+from irtvi.responses.measures import MeasuredCells
 
 LEAST_LOG_WEIGHT = -80.0
 LARGEST_BLOCK = 4_000_000
@@ -115,7 +118,7 @@ def posterior_blocks(
         grid = placed_grid(model, free, cells, groups, spacing)
     answers = answers_of(model, cells)
     theta = grid.theta(free.device)
-    used, base = answers.table(log_prob_table(model, theta, free))
+    used, base = answers.table(coefficient_table(model, theta, free))
     population = model.population_log_prob(theta, model.population_slots.free_values(free))
     size = max(1, min(2048, LARGEST_BLOCK // grid.n_nodes))
     for group in groups.unique().tolist():
@@ -235,15 +238,29 @@ def expected_responses(
     """
     out = torch.empty(cells.n_persons, model.n_items, dtype=torch.float32, device=free.device)
     layout = model.columns
-    worth = values.to(free.device, torch.float64)[layout.item, layout.code]
+    coded = ~model.measured[layout.item]
+    worth = values.to(free.device, torch.float64)[layout.item, torch.where(coded, layout.code, 0)]
     table: Tensor | None = None
     for block in posterior_blocks(model, free, cells, groups):
         if table is None:
-            probabilities = log_prob_table(model, block.theta[:, None], free).exp()
+            probabilities = coefficient_table(model, block.theta[:, None], free).exp()
             table = torch.zeros(len(block.theta), model.n_items, dtype=torch.float64, device=free.device)
-            table.index_add_(1, layout.item, probabilities * worth)
+            table.index_add_(1, layout.item, torch.where(coded, probabilities * worth, 0.0))
+            table[:, model.measured] = measured_means(model, block.theta[:, None], free)[:, model.measured]
             table[:, model.excluded] = torch.nan
         out[block.persons] = (block.weights @ table).float()
+    return out
+
+
+def measured_means(
+    model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]
+) -> Float[Tensor, "nodes items"]:
+    """Expected answers to the measured items at abilities, in the user's units; 0 for the others."""
+    out = torch.zeros(len(theta), model.n_items, dtype=torch.float64, device=free.device)
+    for component in model.components:
+        if isinstance(component.item_model, ContinuousModel):
+            params = component.slots.natural(free)
+            out[:, component.items] = component.item_model.mean(theta[:, None, :], params, component.facts)
     return out
 
 
@@ -253,18 +270,23 @@ class Predicted:
 
     Attributes
     ----------
-    persons, items, codes : Int[Tensor, " cells"]
+    persons, items : Int[Tensor, " cells"]
+    answers : Tensor
+        Observed codes, or, where some items are measured, codes and numbers as floats, ``[cells]``.
     log_prob : Float[Tensor, " cells"]
-        Of the observed code, nats.
+        Of the observed code, or log density of the number, nats.
     probabilities : Float[Tensor, "cells codes"]
-        Of every category; 0 where the item has no such category.
+        Of every category; 0 where the item has no such category, NaN where it is measured.
+    mean : Float[Tensor, " cells"]
+        Expected answer of measured items; NaN for the others.
     """
 
     persons: Int[Tensor, " cells"]
     items: Int[Tensor, " cells"]
-    codes: Int[Tensor, " cells"]
+    answers: Tensor
     log_prob: Float[Tensor, " cells"]
     probabilities: Float[Tensor, "cells codes"]
+    mean: Float[Tensor, " cells"]
 
 
 def predictive(
@@ -285,16 +307,23 @@ def predictive(
         likelihood.
     """
     persons, items, codes = held_out.pairs()
-    layout = model.columns
-    n_codes = int(model.n_categories.max())
+    layout, measured = model.columns, model.measured
+    n_codes = int(torch.where(measured, 1, model.n_categories).max())
+    n_codes = 0 if bool(measured.all()) else n_codes
     starts = torch.searchsorted(persons, torch.arange(cells.n_persons + 1, device=persons.device))
     probabilities = torch.zeros(len(persons), n_codes, dtype=torch.float64, device=free.device)
+    probabilities[measured[items]] = torch.nan
+    log_density = torch.full((len(persons),), torch.nan, dtype=torch.float64, device=free.device)
+    mean = torch.full_like(log_density, torch.nan)
+    statistics = _statistics_of(model, held_out)
     table: Tensor | None = None
     size = max(1, LARGEST_BLOCK // len(layout.item))
     for block in posterior_blocks(model, free, cells, groups):
         if table is None:
-            table = log_prob_table(model, block.theta[:, None], free).exp()
-            table[:, model.excluded[layout.item]] = torch.nan
+            log_table = coefficient_table(model, block.theta[:, None], free)
+            log_table[:, model.excluded[layout.item]] = torch.nan
+            means = measured_means(model, block.theta[:, None], free)
+            table = torch.where(measured[layout.item], 0.0, log_table).exp()
         for rows in torch.arange(len(block.persons), device=free.device).split(size):
             averaged = block.weights[rows] @ table
             who = block.persons[rows]
@@ -302,10 +331,40 @@ def predictive(
             row = torch.repeat_interleave(torch.arange(len(rows), device=free.device), counts)
             first = torch.cumsum(counts, 0) - counts
             cell = starts[who][row] + torch.arange(len(row), device=free.device) - first[row]
+            numbers = measured[items[cell]]
+            for item in items[cell[numbers]].unique().tolist():
+                own = items[cell] == item
+                weights = block.weights[rows][row[own]]
+                columns = slice(int(layout.offset[item]), int(layout.offset[item] + model.n_categories[item]))
+                log_p = statistics[cell[own], : columns.stop - columns.start] @ log_table[:, columns].T  # pyright: ignore[reportPossiblyUnbound]
+                log_density[cell[own]] = torch.logsumexp(weights.log() + log_p, 1)
+                mean[cell[own]] = weights @ means[:, item]  # pyright: ignore[reportPossiblyUnbound]
+            row, cell = row[~numbers], cell[~numbers]
             for code in range(n_codes):
                 has = model.n_categories[items[cell]] > code
                 column = layout.offset[items[cell]] + code
                 chosen = averaged[row, column.clamp(max=len(layout.item) - 1)]
                 probabilities[cell, code] = torch.where(has, chosen, 0.0)
-    observed = probabilities.gather(1, codes[:, None])[:, 0]
-    return Predicted(persons, items, codes, observed.log(), probabilities)
+    if not bool(measured.any()):
+        observed = probabilities.gather(1, codes[:, None])[:, 0]
+        return Predicted(persons, items, codes, observed.log(), probabilities, mean)
+    coded = ~measured[items]
+    log_density[coded] = probabilities[coded].gather(1, codes[coded, None])[:, 0].log()
+    answers = codes.double()
+    assert isinstance(held_out, MeasuredCells)
+    answers[~coded] = held_out.measures.values
+    mean[model.excluded[items]] = torch.nan
+    return Predicted(persons, items, answers, log_density, probabilities, mean)
+
+
+def _statistics_of(model: Model, cells: Cells) -> Float[Tensor, "cells statistics"]:
+    """Statistics of all answers, in the order of ``Cells.pairs``; 0 for those in categories."""
+    persons, items, _ = cells.pairs()
+    n_most = int(torch.where(model.measured, model.n_categories, 0).max())
+    out = torch.zeros(len(persons), n_most, dtype=torch.float64, device=persons.device)
+    for component in model.components:
+        if component.is_measured:
+            answers = listed(component, torch.zeros_like(model.excluded), cells)
+            mine = torch.isin(items, component.items)
+            out[mine, : answers.statistics.shape[1]] = answers.statistics
+    return out

@@ -330,7 +330,7 @@ class Result:
         self,
         items: Hashable | Sequence[Hashable] | None = None,
         theta: Any = None,
-        what: Literal["probability", "expected", "information", "test_information"] = "expected",
+        what: Literal["probability", "expected", "sd", "information", "test_information"] = "expected",
         level: float = LEVEL,
     ) -> pd.DataFrame:
         """Curves of items over ability with pointwise bands, in long form.
@@ -341,8 +341,9 @@ class Result:
             Default: all.
         theta : array, optional
             Abilities; default 121 points from -4 to 4.
-        what : {"probability", "expected", "information", "test_information"}
-            Category probabilities, expected score in the user's units, Fisher information.
+        what : {"probability", "expected", "sd", "information", "test_information"}
+            Category probabilities; expected answer and its standard deviation at an ability, in the user's units;
+            Fisher information.
         level : float
             Of the bands, which carry the uncertainty of the items.
         """
@@ -370,7 +371,8 @@ class Result:
         -------
         DataFrame
             One row per observed cell: id, item, response (scored code), log_prob, then p0, p1 .. of the
-            categories; averaged over the person's posterior from the fit's own answers.
+            categories; averaged over the person's posterior from the fit's own answers. For measured answers the
+            response is the number, log_prob its log density, and ``mean`` what was expected.
         """
         test = responses if isinstance(responses, Responses) else self._encoded(responses)
         train = self.responses_of(None)
@@ -385,10 +387,12 @@ class Result:
             {
                 "id": test.person_ids[found.persons.cpu().numpy()],
                 "item": test.item_ids[found.items.cpu().numpy()],
-                "response": found.codes.cpu().numpy(),
+                "response": found.answers.cpu().numpy(),
                 "log_prob": found.log_prob.cpu().numpy(),
             }
         )
+        if self.model.measured.any():
+            table["mean"] = found.mean.cpu().numpy()
         probabilities = found.probabilities.cpu().numpy()
         return table.assign(**{f"p{k}": probabilities[:, k] for k in range(probabilities.shape[1])})
 

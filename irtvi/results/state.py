@@ -21,6 +21,7 @@ from irtvi.models.populations import POPULATIONS
 from irtvi.models.transforms import TRANSFORMS
 from irtvi.responses.cells import DenseCells, SparseCells
 from irtvi.responses.coding import Coding
+from irtvi.responses.measures import Measures
 from irtvi.responses.responses import Responses
 from irtvi.results.storage import read_state, write_state
 
@@ -102,8 +103,10 @@ def _responses_state(responses: Responses) -> dict[str, Any]:
         if isinstance(cells, DenseCells)
         else {name: getattr(cells.to_sparse(), name) for name in ("offsets", "items", "codes")}
     )
+    measures = responses.measures
     return {
         "cells": tensors,
+        "measures": None if measures is None else {name: getattr(measures, name) for name in _MEASURES},
         "covariates": responses.covariates,
         "persons": pd.DataFrame(index=responses.person_ids),
         "weights": responses.weights,
@@ -113,12 +116,18 @@ def _responses_state(responses: Responses) -> dict[str, Any]:
     }
 
 
+_MEASURES = ("offsets", "items", "values")
+
+
 def _responses_of(state: dict[str, Any], coding: Coding) -> Responses:
     tensors = {name: _tensor(value) for name, value in state["cells"].items()}
     if "offsets" in tensors:
         cells = SparseCells(tensors["offsets"], tensors["items"], tensors["codes"], len(coding.item_ids))
     else:
         cells = DenseCells(tensors["codes"])
+    measures = state.get("measures")
+    if measures is not None:
+        measures = Measures(*(_tensor(measures[name]) for name in _MEASURES), len(coding.item_ids))
     return Responses(
         person_ids=state["persons"].index,
         cells=cells,
@@ -128,6 +137,7 @@ def _responses_of(state: dict[str, Any], coding: Coding) -> Responses:
         survey_weights=state["survey_weights"],
         layout=state["layout"],
         notes=tuple(state["notes"]),
+        measures=measures,
     )
 
 

@@ -14,7 +14,7 @@ from irtvi.errors import SpecificationError
 from irtvi.inference.answers import answers_of
 from irtvi.inference.nodes import TAIL, Grid
 from irtvi.inference.placing import population_range
-from irtvi.inference.table import log_prob_table, steepest_slope
+from irtvi.inference.table import coefficient_table, steepest_slope
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells
 from irtvi.results.estimates import information_tables
@@ -229,7 +229,7 @@ def _spacings(model: Model, free: Tensor, cells: Cells) -> Float[Tensor, " perso
 def _nodes(model: Model, free: Tensor, rough: _Rough, spacing: float) -> "_Nodes":
     theta = Grid.covering(rough.low, rough.high, spacing).theta(free.device)
     log_density = model.population_log_prob(theta, model.population_slots.free_values(free))
-    return _Nodes(model, theta[:, 0], log_prob_table(model, theta, free).exp(), log_density)
+    return _Nodes(model, theta[:, 0], coefficient_table(model, theta, free).exp(), log_density)
 
 
 @dataclass(frozen=True)
@@ -301,6 +301,11 @@ class _Nodes:
 
 
 def _lattice(model: Model, values: Float[Tensor, "items codes"]) -> _Lattice:
+    if bool(model.measured.any()):
+        raise SpecificationError(
+            f"Sum scores are about answers in categories, but {int(model.measured.sum())} items are measured; use "
+            "method='eap', or fit the other items alone."
+        )
     counts = model.n_categories.cpu().tolist()
     rows = [row[:n] for row, n in zip(values.cpu().double().tolist(), counts, strict=True)]
     lowest = [min(row) for row in rows]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from irtvi.models.items import ITEM_MODELS, Facts, ItemModel
+from irtvi.models.items import ITEM_MODELS, ContinuousModel, Facts, ItemModel
 from irtvi.models.items.item_model import Parameters, element_name, event_size
 from irtvi.models.model import Component, Model
 from irtvi.models.parameters import LogPrior, Slots
@@ -33,6 +33,14 @@ class Example:
         item_model = ITEM_MODELS[name]()
         most = item_model.max_categories or max(CATEGORIES)
         n_categories = torch.tensor([min(n, most) for n in CATEGORIES])
+        facts = {}
+        if isinstance(item_model, ContinuousModel):
+            n_categories = torch.full_like(n_categories, item_model.n_statistics)
+        if isinstance(item_model, ContinuousModel) and item_model.standardised:
+            facts = {
+                "centre": 10 * torch.randn(len(n_categories), generator=generator, dtype=torch.float64),
+                "scale": torch.randn(len(n_categories), generator=generator, dtype=torch.float64).exp(),
+            }
         key = torch.full_like(n_categories, -1)
         if item_model.needs_key:
             key = (torch.rand(len(key), generator=generator) * n_categories).long()
@@ -44,7 +52,7 @@ class Example:
             start[used[used >= 0]] = float(transform.to_free(torch.tensor(spec.start, dtype=torch.float64)))
             column += size
         free = start + SPREAD * torch.randn(n_free, generator=generator, dtype=torch.float64)
-        return Example(item_model, Facts(n_categories, key), slots, free)
+        return Example(item_model, Facts(n_categories, key, **facts), slots, free)
 
     @cached_property
     def values(self) -> Tensor:
@@ -66,10 +74,14 @@ class Example:
         codes = torch.arange(int(self.facts.n_categories.max()))
         return codes < self.facts.n_categories[:, None]
 
-    def log_probs(self, theta: Tensor, values: Tensor | None = None) -> Tensor:
-        """Table at abilities [nodes], in the precision of the slot values."""
+    def coefficients(self, theta: Tensor, values: Tensor | None = None) -> Tensor:
+        """Table of coefficients at abilities [nodes], in the precision of the slot values."""
         params = self.slots.unpack(self.values if values is None else values)
-        return self.item_model.log_probs(theta[:, None, None], params, self.facts)
+        return self.item_model.coefficients(theta[:, None, None], params, self.facts)
+
+    def expectations(self, theta: Tensor) -> Tensor:
+        """Expected statistics (probabilities of categories) at abilities [nodes]."""
+        return self.item_model.expectations(theta[:, None, None], self.params, self.facts)
 
     def names(self, item: int) -> list[str]:
         """Names of the numbers that an item has."""
@@ -127,6 +139,21 @@ def _slots(item_model: ItemModel, n_categories: Tensor) -> tuple[Slots, int]:
 def make_example() -> Callable[[str, int], Example]:
     """Items of a model by name, drawn with a seed."""
     return lambda name, seed: Example.of(name, torch.Generator().manual_seed(seed))
+
+
+MEASURED = [name for name, model in ITEM_MODELS.items() if issubclass(model, ContinuousModel)]
+
+
+@pytest.fixture(params=[name for name in ITEM_MODELS if name not in MEASURED])
+def categorical(request: pytest.FixtureRequest, generator: torch.Generator) -> Example:
+    """Items of every registered model of categories in turn."""
+    return Example.of(request.param, generator)
+
+
+@pytest.fixture(params=MEASURED)
+def measured(request: pytest.FixtureRequest, generator: torch.Generator) -> Example:
+    """Items of every registered model of measured answers in turn."""
+    return Example.of(request.param, generator)
 
 
 @pytest.fixture(params=ITEM_MODELS)

@@ -10,7 +10,7 @@ import torch
 from torch.func import jacfwd, jvp
 
 from irtvi.inference.answers import answers_of
-from irtvi.inference.table import finite, log_prob_table, slot_derivatives, slot_second_derivatives
+from irtvi.inference.table import coefficient_table, finite, slot_derivatives, slot_second_derivatives
 from irtvi.models.items import ITEM_MODELS
 from irtvi.responses.cells import DenseCells
 from irtvi.simulate import simulate
@@ -31,11 +31,11 @@ def assert_same_in_float32(single: torch.Tensor, double: torch.Tensor) -> None:
     assert float(off.max()) <= 1.0
 
 
-def test_probabilities_sum_to_one_over_the_categories_that_exist(example):
-    log_probs = example.log_probs(ABILITIES)
-    assert log_probs.shape == (len(ABILITIES), example.n_items, example.exists.shape[1])
-    assert bool((log_probs[:, ~example.exists] == -math.inf).all())
-    assert bool(torch.isfinite(log_probs[:, example.exists]).all())
+def test_probabilities_sum_to_one_over_the_categories_that_exist(categorical):
+    log_probs = categorical.coefficients(ABILITIES)
+    assert log_probs.shape == (len(ABILITIES), categorical.n_items, categorical.exists.shape[1])
+    assert bool((log_probs[:, ~categorical.exists] == -math.inf).all())
+    assert bool(torch.isfinite(log_probs[:, categorical.exists]).all())
     torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones_like(log_probs[..., 0]), rtol=0, atol=1e-12)
 
 
@@ -44,8 +44,8 @@ def test_probabilities_sum_to_one_over_the_categories_that_exist(example):
 def test_values_at_extreme_abilities(name, seed, make_example):
     example = make_example(name, seed)
     values = example.values.float()
-    single = example.log_probs(EXTREME, values)
-    double = example.log_probs(EXTREME.double(), values.double())
+    single = example.coefficients(EXTREME, values)
+    double = example.coefficients(EXTREME.double(), values.double())
     assert_same_in_float32(single[:, example.exists], double[:, example.exists])
 
 
@@ -56,7 +56,7 @@ def test_gradient_in_ability_at_extreme_abilities(name, seed, make_example):
     values = example.values.float()
 
     def gradient(theta, values):
-        return jvp(lambda t: example.log_probs(t, values), (theta,), (torch.ones_like(theta),))[1]
+        return jvp(lambda t: example.coefficients(t, values), (theta,), (torch.ones_like(theta),))[1]
 
     single, double = gradient(EXTREME, values), gradient(EXTREME.double(), values.double())
     assert_same_in_float32(single[:, example.exists], double[:, example.exists])
@@ -69,7 +69,7 @@ def test_gradient_in_parameters_at_extreme_abilities(name, seed, make_example):
     values = example.values.float()
 
     def gradients(theta, values):
-        return torch.stack(slot_derivatives(lambda v: example.log_probs(theta, v), values), -1)
+        return torch.stack(slot_derivatives(lambda v: example.coefficients(theta, v), values), -1)
 
     single, double = gradients(EXTREME, values), gradients(EXTREME.double(), values.double())
     assert_same_in_float32(single[:, example.exists], double[:, example.exists])
@@ -80,12 +80,12 @@ def test_forward_and_reverse_derivatives_agree(example):
     theta = ABILITIES[::4]
     values = example.values.clone().requires_grad_(True)
     weights = torch.linspace(0.5, 1.5, len(theta) * int(example.exists.sum()), dtype=torch.float64)
-    total = (weights * example.log_probs(theta, values)[:, example.exists].flatten()).sum()
+    total = (weights * example.coefficients(theta, values)[:, example.exists].flatten()).sum()
     (reverse,) = torch.autograd.grad(total, values)
     forward = torch.stack(
         [
             (weights * finite(first)[:, example.exists].flatten()).sum()
-            for first in _by_number(lambda v: example.log_probs(theta, v), example.values)
+            for first in _by_number(lambda v: example.coefficients(theta, v), example.values)
         ]
     ).view_as(reverse)
     torch.testing.assert_close(forward, reverse, rtol=1e-9, atol=1e-10)
@@ -98,13 +98,13 @@ def _by_number(function, values):
 
 def test_second_derivatives_are_those_of_the_first(example):
     theta, step = ABILITIES[::4], 1e-5
-    second = slot_second_derivatives(lambda v: example.log_probs(theta, v), example.values)
+    second = slot_second_derivatives(lambda v: example.coefficients(theta, v), example.values)
     for (s, t), value in second.items():
         shift = torch.zeros_like(example.values)
         shift[:, t] = step
 
         def first(values, s=s):
-            return slot_derivatives(lambda v: example.log_probs(theta, v), values)[s]
+            return slot_derivatives(lambda v: example.coefficients(theta, v), values)[s]
 
         numeric = (first(example.values + shift) - first(example.values - shift)) / (2 * step)
         exists = example.exists
@@ -115,17 +115,17 @@ def test_second_derivatives_are_those_of_the_first(example):
 def test_items_may_come_in_any_order(example):
     order = torch.tensor([3, 0, 4, 2, 1])
     theta = ABILITIES[:, None, None]
-    moved = example.item_model.log_probs(
+    moved = example.item_model.coefficients(
         theta, {name: value[order] for name, value in example.params.items()}, example.facts.take(order)
     )
-    assert torch.equal(moved, example.log_probs(ABILITIES)[:, order])
+    assert torch.equal(moved, example.coefficients(ABILITIES)[:, order])
 
 
 def test_table_equals_pairs(example):
-    table = example.log_probs(ABILITIES)
+    table = example.coefficients(ABILITIES)
     nodes = torch.arange(len(ABILITIES)).repeat_interleave(example.n_items)
     items = torch.arange(example.n_items).repeat(len(ABILITIES))
-    pairs = example.item_model.log_probs(
+    pairs = example.item_model.coefficients(
         ABILITIES[nodes][:, None],
         {name: value[items] for name, value in example.params.items()},
         example.facts.take(items),
@@ -134,49 +134,56 @@ def test_table_equals_pairs(example):
 
 
 def test_information_two_ways(example):
-    """The mean square of the score equals minus the mean second derivative (Fisher)."""
+    """Minus the mean second derivative (Fisher) equals the slopes of coefficients times those of expectations."""
     tangent = torch.ones_like(ABILITIES)
 
     def score(theta):
-        return jvp(example.log_probs, (theta,), (tangent,))[1]
+        return jvp(example.coefficients, (theta,), (tangent,))[1]
 
-    p = example.log_probs(ABILITIES).exp()
+    expected, moved = jvp(example.expectations, (ABILITIES,), (tangent,))[:2]
     first = finite(score(ABILITIES))
     second = finite(jvp(score, (ABILITIES,), (tangent,))[1])
-    torch.testing.assert_close((p * first.square()).sum(-1), -(p * second).sum(-1), rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close((first * moved).sum(-1), -(expected * second).sum(-1), rtol=1e-8, atol=1e-10)
 
 
-def test_sampled_frequencies(example):
+def test_information_is_the_mean_square_of_the_score(categorical):
+    p, moved = jvp(categorical.expectations, (ABILITIES,), (torch.ones_like(ABILITIES),))[:2]
+    first = finite(jvp(categorical.coefficients, (ABILITIES,), (torch.ones_like(ABILITIES),))[1])
+    torch.testing.assert_close((p * first.square()).sum(-1), (first * moved).sum(-1), rtol=1e-8, atol=1e-10)
+
+
+def test_sampled_frequencies(categorical):
     """At three abilities each category is drawn as often as it should be, within 4.5 standard errors."""
     n_draws, theta = 4_000, torch.tensor([-1.5, 0.2, 2.0], dtype=torch.float64)
-    facts = example.facts._replace(key=torch.where(example.facts.key >= 0, 0, -1))  # as simulate has it
-    probabilities = example.item_model.log_probs(theta[:, None, None], example.params, facts).exp()
+    facts = categorical.facts._replace(key=torch.where(categorical.facts.key >= 0, 0, -1))  # as simulate has it
+    probabilities = categorical.item_model.coefficients(theta[:, None, None], categorical.params, facts).exp()
     rows = [
-        dict(zip(example.slots.names(), _slot_numbers(example, item), strict=True)) for item in range(example.n_items)
+        dict(zip(categorical.slots.names(), _slot_numbers(categorical, item), strict=True))
+        for item in range(categorical.n_items)
     ]
     table = pd.DataFrame(
-        [{name: row[name] for name in example.names(j)} for j, row in enumerate(rows)], index=list("vwxyz")
+        [{name: row[name] for name in categorical.names(j)} for j, row in enumerate(rows)], index=list("vwxyz")
     )
     drawn = simulate(
-        example.item_model,
+        categorical.item_model,
         items=table,
         abilities=theta.repeat_interleave(n_draws).numpy(),
-        n_categories=dict(zip(table.index, example.facts.n_categories.tolist(), strict=True)),
+        n_categories=dict(zip(table.index, categorical.facts.n_categories.tolist(), strict=True)),
         seed=4,
     )
-    codes = torch.as_tensor(drawn.responses.to_numpy()).view(3, n_draws, example.n_items)
+    codes = torch.as_tensor(drawn.responses.to_numpy()).view(3, n_draws, categorical.n_items)
     for code in range(probabilities.shape[-1]):
         p = probabilities[..., code]
         allowed = 4.5 * (p * (1 - p) / n_draws).sqrt() + 1e-12
         assert bool(((codes == code).double().mean(1) - p).abs().le(allowed).all())
 
 
-def test_a_missing_cell_adds_exactly_nothing(example):
-    model = example.model()
-    n_items = example.n_items
+def test_a_missing_cell_adds_exactly_nothing(categorical):
+    model = categorical.model()
+    n_items = categorical.n_items
     codes = torch.full((n_items + 1, n_items), -1, dtype=torch.int8)
-    codes[torch.arange(n_items), torch.arange(n_items)] = (example.facts.n_categories - 1).to(torch.int8)
-    log_probs = log_prob_table(model, ABILITIES[:, None], example.free)
+    codes[torch.arange(n_items), torch.arange(n_items)] = (categorical.facts.n_categories - 1).to(torch.int8)
+    log_probs = coefficient_table(model, ABILITIES[:, None], categorical.free)
     nothing = torch.zeros(len(ABILITIES), dtype=torch.float64)
     for cells in (DenseCells(codes), DenseCells(codes).to_sparse()):
         answers = answers_of(model, cells)
@@ -184,7 +191,7 @@ def test_a_missing_cell_adds_exactly_nothing(example):
         sums = answers.block(torch.arange(n_items + 1)).forward(used, base)
         assert torch.equal(sums[:, -1], nothing)
         for item in range(n_items):
-            last = int(model.columns.offset[item] + example.facts.n_categories[item] - 1)
+            last = int(model.columns.offset[item] + categorical.facts.n_categories[item] - 1)
             assert torch.equal(sums[:, item], log_probs[:, last])
 
 
@@ -208,9 +215,9 @@ def _slot_numbers(example, item):
     return natural
 
 
-def test_what_an_item_does_not_have_is_reported_as_nan(example):
-    report = example.item_model.report(example.params, example.facts)
-    two = int((example.facts.n_categories == 2).nonzero()[0])
+def test_what_an_item_does_not_have_is_reported_as_nan(categorical):
+    report = categorical.item_model.report(categorical.params, categorical.facts)
+    two = int((categorical.facts.n_categories == 2).nonzero()[0])
     for n_missing in ("b2", "d2", "t2", "a3", "c3"):
         if n_missing in report:
             assert math.isnan(float(report[n_missing][two])), n_missing
@@ -224,16 +231,16 @@ def test_turning_ability_round_changes_only_signs(name, make_example):
     for spec in example.item_model.parameters:
         if spec.turns:
             turned[spec.name] = -turned[spec.name]
-    reversed_ = example.item_model.log_probs(-ABILITIES[:, None, None], turned, example.facts)
-    torch.testing.assert_close(reversed_, example.log_probs(ABILITIES), rtol=1e-12, atol=1e-14)
+    reversed_ = example.item_model.coefficients(-ABILITIES[:, None, None], turned, example.facts)
+    torch.testing.assert_close(reversed_, example.coefficients(ABILITIES), rtol=1e-12, atol=1e-14)
     orientation = example.item_model.orientation(example.params, example.facts)
     torch.testing.assert_close(example.item_model.orientation(turned, example.facts), -orientation)
 
 
 def test_settings_rebuild_the_model(example):
     again = type(example.item_model)(**example.item_model.settings())
-    rebuilt = again.log_probs(ABILITIES[:, None, None], example.params, example.facts)
-    assert torch.equal(rebuilt, example.log_probs(ABILITIES))
+    rebuilt = again.coefficients(ABILITIES[:, None, None], example.params, example.facts)
+    assert torch.equal(rebuilt, example.coefficients(ABILITIES))
 
 
 @pytest.mark.parametrize("name", ITEM_MODELS)

@@ -15,7 +15,7 @@ import torch
 
 import irtvi
 from irtvi.inference.engines.engine import Data
-from irtvi.inference.table import log_prob_table
+from irtvi.inference.table import coefficient_table
 from irtvi.models.specification import Specification, build
 from irtvi.results.estimates import jeffreys, map_, ml
 from irtvi.results.scoring import NO_MAXIMUM, eap
@@ -55,7 +55,7 @@ def case(request, reference):
 
 def on_the_grid_of_mirt(case):
     """EAP and sd with mirt's own nodes, from the definition."""
-    table = log_prob_table(case.model, GRID[:, None], case.free)
+    table = coefficient_table(case.model, GRID[:, None], case.free)
     log_joint = (-0.5 * (GRID / case.sd).square()).repeat(case.cells.n_persons, 1)
     codes = case.cells.to_dense().codes
     for j in range(codes.shape[1]):
@@ -83,11 +83,11 @@ def log_criterion(case, persons, theta, column):
     """Height of what is maximised, for some persons at one ability each."""
     codes = case.cells.to_dense().codes[persons]
     theta = torch.as_tensor(theta, dtype=torch.float64)
-    table = log_prob_table(case.model, theta[:, None], case.free)
+    table = coefficient_table(case.model, theta[:, None], case.free)
     total = torch.zeros_like(theta)
     information = torch.zeros_like(theta)
     step = 1e-5
-    up, down = (log_prob_table(case.model, theta[:, None] + s, case.free).exp() for s in (step, -step))
+    up, down = (coefficient_table(case.model, theta[:, None] + s, case.free).exp() for s in (step, -step))
     score = (up - down) / (2 * step)
     for j in range(codes.shape[1]):
         answered = codes[:, j] >= 0

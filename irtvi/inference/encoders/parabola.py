@@ -15,7 +15,7 @@ from torch import Tensor
 from irtvi.inference.answers import Answers
 from irtvi.inference.encoders.encoder import Encoder
 from irtvi.inference.encoders.proposal import GaussianProposal
-from irtvi.inference.table import log_prob_table
+from irtvi.inference.table import coefficient_table
 from irtvi.models.model import Model
 
 
@@ -56,7 +56,7 @@ class Parabola(Encoder):
             theta = centre + width * self.spacing * torch.arange(
                 -steps, steps + 1, dtype=torch.float64, device=free.device
             )
-            used, base = answers.table(log_prob_table(model, theta[:, None], free))
+            used, base = answers.table(coefficient_table(model, theta[:, None], free))
             values = model.population_slots.free_values(free)
             base = base + model.population_log_prob(theta[:, None], values)[:, group]
             used, start = used.float().contiguous(), (base - base.max()).float()

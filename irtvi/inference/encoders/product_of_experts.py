@@ -17,7 +17,7 @@ from torch.nn.functional import softplus
 from irtvi.inference.answers import AnswerBlock, Answers
 from irtvi.inference.encoders.encoder import LearnedEncoder
 from irtvi.inference.encoders.proposal import GaussianProposal
-from irtvi.inference.table import log_prob_table
+from irtvi.inference.table import coefficient_table
 from irtvi.models.model import Model
 
 REACH = 3.0
@@ -78,7 +78,7 @@ class ItemView(nn.Module):
     ) -> Float[Tensor, "columns seen"]:
         """Log-probabilities of every column at ``centre + scale * points``."""
         theta = (centre + scale * self.points).to(free.dtype)
-        return log_prob_table(model, theta[:, None], free).T.to(self.points.dtype)
+        return coefficient_table(model, theta[:, None], free).T.to(self.points.dtype)
 
     def quadratics(
         self, curves: Float[Tensor, "columns seen"]

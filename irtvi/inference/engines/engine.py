@@ -10,10 +10,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from irtvi.errors import OutOfBoundsError
 from irtvi.inference.posterior import Posterior, Snapshot, Step
+from irtvi.models.items.continuous import ContinuousModel
 from irtvi.models.items.item_model import ItemModel
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells
+from irtvi.responses.measures import MEASURED, MeasuredCells, Measures
 from irtvi.responses.responses import Responses
 
 
@@ -24,7 +27,7 @@ class Data:
     Attributes
     ----------
     cells : Cells
-        Category codes, each item in the coding that its model uses.
+        Category codes, each item in the coding that its model uses; `MeasuredCells` where answers are measured.
     weights : Float[Tensor, " persons"] or None
         Weight of each person; None where all are 1.
     groups : Int[Tensor, " persons"]
@@ -54,11 +57,41 @@ def _cells(responses: Responses, item_models: Sequence[ItemModel]) -> Cells:
         return responses.scored()
     if uses == {"raw"}:
         return responses.raw()
-    lookup = torch.full((responses.n_items, int(responses.n_categories("raw").max())), -1, dtype=torch.int8)
+    most = max(1, int(responses.n_categories("raw").max()))
+    lookup = torch.full((responses.n_items, most), -1, dtype=torch.int8)
     for j, (coding, item_model) in enumerate(zip(responses.codings, item_models, strict=True)):
+        if item_model.uses == "measured":
+            lookup[j] = MEASURED
+            continue
         codes = range(len(coding.categories)) if item_model.uses == "raw" else coding.scores
         lookup[j, : len(coding.categories)] = torch.tensor(list(codes), dtype=torch.int8)
-    return responses.raw().recode(lookup)
+    coded = responses.raw().recode(lookup)
+    if "measured" not in uses:
+        return coded
+    return MeasuredCells(coded, _numbers(responses, item_models))
+
+
+def _numbers(responses: Responses, item_models: Sequence[ItemModel]) -> Measures:
+    """Measured answers, all of them within the bounds of their models."""
+    models = {j: m for j, m in enumerate(item_models) if isinstance(m, ContinuousModel)}
+    numbers = responses.numbers(list(models))
+    low, high = (torch.tensor([models[j].bounds[k] if j in models else 0.0 for j in range(len(item_models))],
+                              dtype=torch.float64) for k in (0, 1))  # fmt: skip
+    items = numbers.items.long()
+    outside = torch.nonzero((numbers.values <= low[items]) | (numbers.values >= high[items]))[:, 0]
+    if len(outside):
+        first = int(outside[0])
+        item = int(items[first])
+        person = responses.person_ids[int(numbers.persons()[first])]
+        raise OutOfBoundsError(
+            f"{len(outside)} answers lie outside of what the {models[item].label} model allows, between "
+            f"{models[item].bounds[0]:g} and {models[item].bounds[1]:g} without the ends: {person!r} has "
+            f"{float(numbers.values[first]):g} for item {responses.item_ids[item]!r}. Rescale the answers "
+            "((y - lowest) / (highest - lowest)), move ends inward ((y (n - 1) + .5) / n with n persons, Smithson and "
+            "Verkuilen 2006), or choose the normal model.",
+            item=responses.item_ids[item],
+        )
+    return numbers
 
 
 @dataclass

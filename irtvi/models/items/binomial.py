@@ -6,10 +6,10 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from irtvi.models.items.dichotomous import INTERCEPT, SLOPE, intercept_from_difficulty, slope_and_difficulty
-from irtvi.models.items.item_model import Facts, ItemModel, Parameters, existing, inner_product
+from irtvi.models.items.item_model import CategoricalModel, Facts, Parameters, existing, inner_product
 
 
-class Binomial(ItemModel):
+class Binomial(CategoricalModel):
     """The score k is the number of successes in ``n = K - 1`` independent tries, each of them a 2PL.
 
     ``P(k) = C(n, k) p^k (1 - p)^(n - k)`` with ``p = sigmoid(a'theta + d)``. An item's number of tries is

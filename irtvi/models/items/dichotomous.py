@@ -10,8 +10,8 @@ from torch.nn.functional import logsigmoid
 
 from irtvi.errors import SpecificationError
 from irtvi.models.items.item_model import (
+    CategoricalModel,
     Facts,
-    ItemModel,
     Parameters,
     ParameterSpec,
     inner_product,
@@ -70,7 +70,7 @@ def log_share(share: Tensor) -> Tensor:
     return torch.log(share.clamp(min=LEAST_SHARE))
 
 
-class Logistic(ItemModel):
+class Logistic(CategoricalModel):
     """``P(right) = c + (u - c) sigmoid(a'theta + d)`` with ``c = 0`` and ``u = 1`` where not stated."""
 
     max_categories = 2

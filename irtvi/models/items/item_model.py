@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from irtvi.errors import SpecificationError
@@ -23,16 +23,20 @@ class Facts(NamedTuple):
     Attributes
     ----------
     n_categories : Int[Tensor, "*items"]
-        Number of categories of each item.
+        Number of categories of each item; of statistics, where answers are measured.
     key : Int[Tensor, "*items"]
         Code of the keyed category (-1 without a key), for models of raw answers.
     sign : Int[Tensor, "*items"]
         -1 where higher ability means lower answers, as the data say, else 1; for models with ``directed``.
+    centre, scale : Float64[Tensor, "*items"]
+        Where measured answers lie and how far they spread, in the user's units; for models of measured answers.
     """
 
     n_categories: Int[Tensor, "*items"]
     key: Int[Tensor, "*items"]
     sign: Int[Tensor, "*items"] = torch.ones((), dtype=torch.long)
+    centre: Float64[Tensor, "*items"] = torch.zeros((), dtype=torch.float64)
+    scale: Float64[Tensor, "*items"] = torch.ones((), dtype=torch.float64)
 
     def take(self, items: Tensor) -> "Facts":
         """The facts of some items, gathered (one row per response, say)."""
@@ -86,16 +90,18 @@ class ParameterSpec:
 class ItemModel(ABC):
     """How the answer to an item depends on ability.
 
-    A subclass states its parameters and one formula, :meth:`log_probs`. Fitting, curves, information,
-    scoring, simulation, storage and figures follow from these two.
+    Every model has the form ``log p(y | theta) = statistics(y) . coefficients(theta)``, so that the likelihoods
+    of all persons are one matrix product. A :class:`CategoricalModel` has the statistics "which category", a
+    ``ContinuousModel`` the powers or logarithms of what was measured. A subclass of either states its parameters
+    and one formula; fitting, curves, information, scoring, simulation, storage and figures follow.
 
     Attributes
     ----------
     name, label, reference : str
         Under which it is registered, how people call it, where it comes from.
     parameters : tuple of ParameterSpec
-    uses : {"scored", "raw"}
-        Whether the formula is about scored codes or about the options that people chose.
+    uses : {"scored", "raw", "measured"}
+        Whether the formula is about scored codes, the options that people chose, or numbers on a continuous scale.
     max_categories : int or None
     ordered : bool
         Whether a higher category stands for more, so that an expected score makes sense.
@@ -111,7 +117,7 @@ class ItemModel(ABC):
     label: ClassVar[str]
     reference: ClassVar[str] = ""
     parameters: ClassVar[tuple[ParameterSpec, ...]]
-    uses: ClassVar[Literal["scored", "raw"]] = "scored"
+    uses: ClassVar[Literal["scored", "raw", "measured"]] = "scored"
     max_categories: ClassVar[int | None] = None
     ordered: ClassVar[bool] = True
     needs_key: ClassVar[bool] = False
@@ -127,10 +133,10 @@ class ItemModel(ABC):
     """What every output of the model must say."""
 
     @abstractmethod
-    def log_probs(
+    def coefficients(
         self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
-    ) -> Float[Tensor, "*#batch categories"]:
-        """Log-probability of every category, in nats.
+    ) -> Float[Tensor, "*#batch statistics"]:
+        """What each statistic of an answer adds to the answer's log-probability or log density, in nats.
 
         Parameters
         ----------
@@ -141,11 +147,16 @@ class ItemModel(ABC):
             the formula's scale. Items with fewer categories are padded with numbers that mean nothing.
         facts : Facts
             What is fixed about the items.
+        """
 
-        Returns
-        -------
-        Float[Tensor, "*#batch categories"]
-            Categories that an item does not have hold -inf.
+    @abstractmethod
+    def expectations(
+        self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
+    ) -> Float[Tensor, "*#batch statistics"]:
+        """Expected statistics of an answer.
+
+        With the coefficients' derivatives they give the Fisher information: ``E[score_s score_t]`` is the sum over
+        statistics of ``d_s coefficient * d_t expectation``.
         """
 
     def report(self, params: Parameters, facts: Facts) -> dict[str, Tensor]:
@@ -192,6 +203,32 @@ class ItemModel(ABC):
     def settings(self) -> dict[str, Any]:
         """Constructor arguments, plain values only, so that a saved result can rebuild the model."""
         return {}
+
+
+class CategoricalModel(ItemModel):
+    """Answers in categories: a subclass states the log-probability of every one of them."""
+
+    @abstractmethod
+    def log_probs(
+        self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
+    ) -> Float[Tensor, "*#batch categories"]:
+        """Log-probability of every category, in nats; parameters as for :meth:`coefficients`.
+
+        Returns
+        -------
+        Float[Tensor, "*#batch categories"]
+            Categories that an item does not have hold -inf.
+        """
+
+    def coefficients(
+        self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
+    ) -> Float[Tensor, "*#batch categories"]:
+        return self.log_probs(theta, params, facts)
+
+    def expectations(
+        self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
+    ) -> Float[Tensor, "*#batch categories"]:
+        return self.log_probs(theta, params, facts).exp()
 
 
 def event_size(spec: ParameterSpec, dims: int, n_categories: int) -> int:

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from irtvi.models.hierarchy import Hierarchy, Hyperparameter, JointNormal
 from irtvi.models.items.dichotomous import INTERCEPT
 from irtvi.models.items.graded import GAP, Graded
-from irtvi.models.items.item_model import Facts, ItemModel, Parameters, ParameterSpec, existing
+from irtvi.models.items.item_model import CategoricalModel, Facts, Parameters, ParameterSpec, existing
 from irtvi.models.items.readable import curve_columns
 
 GRADED = Graded()
@@ -115,7 +115,7 @@ def _shared_mean(
     )  # fmt: skip
 
 
-class Monotone(ItemModel):
+class Monotone(CategoricalModel):
     """``f = sign * integral from 0 to theta of exp(alpha + B(t) v) dt``, ``P(y >= k) = sigmoid(f + d_k)``.
 
     The intercepts are parametrised as in the graded response model, of which ``v = 0`` is the case with

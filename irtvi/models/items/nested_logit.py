@@ -7,8 +7,8 @@ from torch.nn.functional import logsigmoid, pad
 
 from irtvi.models.items.dichotomous import INTERCEPT, SLOPE, intercept_from_difficulty
 from irtvi.models.items.item_model import (
+    CategoricalModel,
     Facts,
-    ItemModel,
     Parameters,
     ParameterSpec,
     inner_product,
@@ -25,7 +25,7 @@ DISTRACTOR_INTERCEPTS = ParameterSpec(
 )
 
 
-class NestedLogit(ItemModel):
+class NestedLogit(CategoricalModel):
     """``P(key) = sigmoid(a theta + d)``; wrong answer k has a share proportional to ``exp(a_k theta + c_k)``.
 
     One dimension. The search moves slopes and intercepts against those of the first distractor. Tables hold

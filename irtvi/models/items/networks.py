@@ -14,8 +14,8 @@ from torch.nn.functional import elu, logsigmoid
 from irtvi.models.items.dichotomous import INTERCEPT, SLOPE
 from irtvi.models.items.graded import GAP, Graded
 from irtvi.models.items.item_model import (
+    CategoricalModel,
     Facts,
-    ItemModel,
     Parameters,
     ParameterSpec,
     existing,
@@ -47,7 +47,7 @@ HIDDEN = "Bands take the network's hidden layers as known, so they can be too na
 Shape = tuple[tuple[int, int], ...]
 
 
-class Network(ItemModel):
+class Network(CategoricalModel):
     """A formula with a network whose hidden weights are learned with the items and then belong to the model.
 
     The weights have the prior ``N(mean, decay_sd^2)`` around a mean at which the model is a 2PL

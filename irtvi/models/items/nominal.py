@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from irtvi.models.items.item_model import (
+    CategoricalModel,
     Facts,
-    ItemModel,
     Parameters,
     ParameterSpec,
     held_together,
@@ -23,7 +23,7 @@ OPTION_INTERCEPTS = ParameterSpec(
 )
 
 
-class Nominal(ItemModel):
+class Nominal(CategoricalModel):
     """``P(y = k)`` is proportional to ``exp(a_k theta + c_k)``; one dimension.
 
     The search moves slopes and intercepts against those of the first option. Tables hold those that sum to

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import jvp
 
-from irtvi.models.items.item_model import Facts, ItemModel, Parameters
+from irtvi.models.items.item_model import CategoricalModel, Facts, Parameters
 
 FAR = 6.0
 """The asymptotes are read here: practically nobody lies beyond."""
@@ -17,14 +17,14 @@ N_NEWTON = 2
 QUARTERS = torch.tensor([0.25, 0.5, 0.75])
 
 
-def expected_share(item_model: ItemModel, theta: Tensor, params: Parameters, facts: Facts) -> Tensor:
+def expected_share(item_model: CategoricalModel, theta: Tensor, params: Parameters, facts: Facts) -> Tensor:
     """Expected score divided by the highest one, for abilities without a dimension axis."""
     probs = item_model.log_probs(theta[..., None], params, facts).exp()
     codes = torch.arange(probs.shape[-1], dtype=probs.dtype, device=probs.device)
     return (probs * codes).sum(-1) / (facts.n_categories - 1)
 
 
-def curve_columns(item_model: ItemModel, params: Parameters, facts: Facts) -> dict[str, Float[Tensor, " items"]]:
+def curve_columns(item_model: CategoricalModel, params: Parameters, facts: Facts) -> dict[str, Float[Tensor, " items"]]:
     """Readable columns of any curve in one dimension, differentiable with respect to the parameters.
 
     Let P be the expected score as a share of the highest, and ``lower_asymptote`` and ``upper_asymptote``

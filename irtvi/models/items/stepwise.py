@@ -9,8 +9,8 @@ from torch import Tensor
 
 from irtvi.errors import SpecificationError
 from irtvi.models.items.item_model import (
+    CategoricalModel,
     Facts,
-    ItemModel,
     Parameters,
     ParameterSpec,
     existing,
@@ -22,7 +22,7 @@ from irtvi.models.priors import Normal
 STEP_INTERCEPTS = ParameterSpec("d", "intercept of a step", prior=Normal(0.0, 3.0), per="step")
 
 
-class Stepwise(ItemModel):
+class Stepwise(CategoricalModel):
     """Ordered categories whose k-th step has the logit ``a'theta + d_k``, where ``a`` is 1 if not stated.
 
     What a step is, a subclass says: passing it, preferring its upper category to its lower one, or being

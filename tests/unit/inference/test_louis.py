@@ -7,7 +7,7 @@ import irtvi
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.louis import EXACT, missing_information, person_scores, polynomials
 from irtvi.inference.nodes import Grid
-from irtvi.inference.table import log_prob_table
+from irtvi.inference.table import coefficient_table
 from irtvi.models.specification import Specification, build
 from irtvi.results.scoring import eap
 
@@ -18,7 +18,7 @@ def by_brute_force(model, free, data):
     codes = data.cells.to_dense().codes.long()
 
     def log_joint(x):
-        table = log_prob_table(model, theta, x)
+        table = coefficient_table(model, theta, x)
         columns = model.columns.offset + codes.clamp(min=0)
         answers = torch.where(codes >= 0, table[:, columns], 0.0).sum(-1)
         density = model.population_log_prob(theta, model.population_slots.free_values(x))

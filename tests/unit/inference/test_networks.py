@@ -7,7 +7,7 @@ import torch
 
 import irtvi
 from irtvi.inference.networks import improved, with_weights
-from irtvi.inference.table import Expectations, expected_of, log_prob_table
+from irtvi.inference.table import Expectations, coefficient_table, expected_of
 from irtvi.models.items.item_model import Facts
 from irtvi.models.items.networks import N_DIRECTIONS, N_EMBEDDING, Link, Residual, prior_mean
 from irtvi.models.specification import Specification, build
@@ -48,7 +48,7 @@ def test_steps_on_the_table_climb(name):
     expectations = Expectations(THETA, counts, mass)
 
     def value(model, free):
-        total = (counts * log_prob_table(model, THETA, free)).sum()
+        total = (counts * coefficient_table(model, THETA, free)).sum()
         return float(total + model.log_prior.value(free) + model.components[0].item_model.weights_log_prior())
 
     start = built.start()
@@ -56,7 +56,7 @@ def test_steps_on_the_table_climb(name):
     again, better = improved(model, free, expectations)
     assert value(model, free) > value(built, start) + 50
     assert value(again, better) >= value(model, free)
-    probs = expected_of(again.component_columns[0], log_prob_table(again, THETA, better)).exp()[..., 1]
+    probs = expected_of(again.component_columns[0], coefficient_table(again, THETA, better)).exp()[..., 1]
     near = THETA[:, 0].abs() < 2
     # The slope of the plateau is flat at 0 and steep at -1 and 1; no 2PL comes closer than .07.
     assert float((probs - truth)[near].abs().max()) < 0.06

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from irtvi.inference.pairs import joint_derivatives, log_joint, log_likelihood, suited
-from irtvi.inference.table import log_prob_table
+from irtvi.inference.table import coefficient_table
 from irtvi.models.specification import Specification, build
 from irtvi.responses.cells import DenseCells, SparseCells
 from irtvi.responses.read import read
@@ -27,7 +27,7 @@ def mixed(generator):
 
 def by_table(model, free, cells, theta):
     """Every draw of every person as a node of a table."""
-    table = log_prob_table(model, theta.reshape(-1, 1), free).view(*theta.shape, -1)
+    table = coefficient_table(model, theta.reshape(-1, 1), free).view(*theta.shape, -1)
     persons, items, codes = cells.pairs()
     total = torch.zeros_like(theta)
     for person, item, code in zip(persons.tolist(), items.tolist(), codes.tolist(), strict=True):

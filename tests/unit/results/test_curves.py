@@ -114,7 +114,7 @@ def test_information_is_minus_the_expected_second_derivative(fits, name):
     ones = torch.ones_like(theta)
 
     def log_probs(t):
-        return component.log_probs(t, values)
+        return component.coefficients(t, values)
 
     second = jvp(lambda t: jvp(log_probs, (t,), (ones,))[1], (theta,), (ones,))[1]
     expected = -(log_probs(theta).exp() * torch.where(second.isfinite(), second, 0.0)).sum(-1)
@@ -178,7 +178,7 @@ def test_no_band_without_a_posterior_of_the_items(fits):
 
 
 def test_what_must_be_known_and_items_named(fits):
-    with pytest.raises(SpecificationError, match="'probability', 'expected', 'information'"):
+    with pytest.raises(SpecificationError, match="'probability', 'expected', 'sd', 'information'"):
         table_of(fits["3pl"], "icc")
     with pytest.raises(SpecificationError, match="names no item"):
         table_of(fits["3pl"], "expected", items=[])

@@ -7,7 +7,7 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from irtvi.inference.engines.engine import Data
-from irtvi.inference.table import log_prob_table
+from irtvi.inference.table import coefficient_table
 from irtvi.models.specification import Specification, build
 from irtvi.responses.cells import DenseCells
 from irtvi.responses.read import read
@@ -31,10 +31,10 @@ class Judge:
         self.columns = torch.nonzero(torch.isin(layout.item, answered))[:, 0]
 
     def probabilities(self, theta):
-        return log_prob_table(self.model, theta[:, None], self.free).exp()
+        return coefficient_table(self.model, theta[:, None], self.free).exp()
 
     def log_likelihood(self, theta):
-        return log_prob_table(self.model, theta[:, None], self.free)[:, self.chosen].sum(1)
+        return coefficient_table(self.model, theta[:, None], self.free)[:, self.chosen].sum(1)
 
     def derivatives(self, theta):
         p = {k: self.probabilities(theta + k * STEP)[:, self.columns] for k in range(-3, 4)}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from irtvi.inference.table import log_prob_table
+from irtvi.inference.table import coefficient_table
 from irtvi.responses.cells import DenseCells
 from irtvi.results.person_posterior import (
     expected_responses,
@@ -24,7 +24,7 @@ def dense_posterior(case, free=None, codes=None):
     """Weights of the nodes of DENSE, ``[persons, nodes]``, and log marginals."""
     free = case.free if free is None else free
     codes = case.codes if codes is None else codes
-    table = log_prob_table(case.model, DENSE[:, None], free)
+    table = coefficient_table(case.model, DENSE[:, None], free)
     log_joint = (-0.5 * DENSE.square() - 0.5 * np.log(2 * np.pi)).repeat(len(codes), 1)
     for j in range(codes.shape[1]):
         column = case.model.columns.offset[j] + codes[:, j].clamp(min=0).long()
@@ -125,7 +125,7 @@ def test_draws_of_items_widen_plausible_values(simulated, generator):
 def test_expected_responses(simulated):
     case = case_of(simulated, "3pl with gaps")
     weights, _ = dense_posterior(case)
-    right = log_prob_table(case.model, DENSE[:, None], case.free).exp()[:, 1::2]
+    right = coefficient_table(case.model, DENSE[:, None], case.free).exp()[:, 1::2]
     values = torch.tensor([[1.0, 3.0]] * 10, dtype=torch.float64)
     found = expected_responses(case.model, case.free, case.data.cells, case.data.groups, values)
     assert found.dtype == torch.float32

@@ -10,7 +10,7 @@ import torch
 import irtvi
 from irtvi.errors import SpecificationError
 from irtvi.inference.engines.engine import Data
-from irtvi.inference.table import log_prob_table
+from irtvi.inference.table import coefficient_table
 from irtvi.models.specification import Specification, build
 from irtvi.responses.cells import DenseCells
 from irtvi.results.scoring import NO_ANSWER
@@ -21,7 +21,7 @@ DENSE = torch.linspace(-9.0, 9.0, 2001, dtype=torch.float64)
 
 def by_enumeration(model, free, values, answered):
     """Score -> (mean, sd, probability) from every pattern of answers to the items answered."""
-    probabilities = log_prob_table(model, DENSE[:, None], free).exp()
+    probabilities = coefficient_table(model, DENSE[:, None], free).exp()
     density = torch.softmax(-0.5 * DENSE.square(), 0)
     sums = {}
     for pattern in itertools.product(*[range(int(model.n_categories[j])) for j in answered]):
