@@ -32,7 +32,7 @@ def suitable(responses: irtvi.Responses) -> tuple[list[str], dict[str, str]]:
         if measured:
             reasons[name] = f"for answers in categories, {measured} items are measured"
             continue
-        most = int(responses.n_categories(model.uses).max(initial=0))
+        most = int(responses.n_categories("raw" if model.uses == "raw" else "scored").max(initial=0))
         if model.max_categories is not None and most > model.max_categories:
             reasons[name] = f"for {model.max_categories} kinds of answers at most, the data have {most}"
         elif model.needs_key and not keyed:

@@ -110,7 +110,9 @@ def empirical_scores(
     for j, item in enumerate(ids):
         n_categories = len(labels[j])
         if not n_categories:
-            frames.append(_group_frame(item, theta[j], *_mean_interval(counts[j, 0], *moments[j], level), counts[j, 0]))
+            n, (total, squares) = counts[j, 0], moments[j]
+            mean, lower, upper = _mean_interval(n, total, squares, level)
+            frames.append(_group_frame(item, theta[j], mean, lower, upper, n))
             continue
         own, value_of = counts[j, :n_categories], worth[j, :n_categories]
         n, low, high = own.sum(0), value_of.min(), value_of.max()

@@ -127,7 +127,8 @@ def _responses_of(state: dict[str, Any], coding: Coding) -> Responses:
         cells = DenseCells(tensors["codes"])
     measures = state.get("measures")
     if measures is not None:
-        measures = Measures(*(_tensor(measures[name]) for name in _MEASURES), len(coding.item_ids))
+        offsets, items, values = (_tensor(measures[name]) for name in _MEASURES)
+        measures = Measures(offsets, items, values, len(coding.item_ids))
     return Responses(
         person_ids=state["persons"].index,
         cells=cells,
