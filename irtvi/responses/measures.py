@@ -141,6 +141,9 @@ class MeasuredCells(Cells):
     def n_answered(self) -> Int64[Tensor, " persons"]:
         return self.coded.n_answered()
 
+    def n_answers(self) -> Int64[Tensor, " items"]:
+        return self.coded.n_answers()
+
     def counts(self, n_categories: int) -> Int64[Tensor, "items categories"]:
         return self.coded.counts(n_categories)
 
