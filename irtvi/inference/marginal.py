@@ -11,6 +11,7 @@ from irtvi.inference.expectation import Pass, run_pass
 from irtvi.inference.item_posterior import uses_blocks
 from irtvi.inference.louis import ROUGH, FirstOrder, missing_information, missing_information_by_item
 from irtvi.inference.maximise import Evaluation, Missing
+from irtvi.inference.ordering import order_of
 from irtvi.inference.placing import MOST_REPLACEMENTS, Placing
 from irtvi.inference.table import gradient_and_information
 from irtvi.models.model import Model
@@ -129,7 +130,7 @@ def spread_sample(
     """A systematic sample of persons over ability, ascending, and the factor from its weight to that of all."""
     if len(persons) <= size:
         return persons, 1.0
-    order = persons[torch.argsort(mean[persons])]
+    order = persons[order_of(mean[persons])]
     step = len(order) / size
     offset = float(torch.rand(1, generator=generator)) * step
     rows = (offset + step * torch.arange(size, device=persons.device)).long().clamp(max=len(order) - 1)

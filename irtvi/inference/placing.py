@@ -31,6 +31,10 @@ class Placing(ABC):
     def adequate(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> bool:
         """Whether the last pass can be trusted; if not, the next :meth:`place` will be finer or wider."""
 
+    @abstractmethod
+    def remaining(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> "Placing | None":
+        """Finer or wider nodes for those persons whose last integrals cannot be trusted; None without any."""
+
 
 PlacingFactory = Callable[[Answers, Int[Tensor, " persons"]], Placing]
 """Makes the :class:`Placing` for some persons; this is where engines differ."""
@@ -95,15 +99,20 @@ class GridPlacing(Placing):
             good = False
         return good
 
+    def remaining(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> "GridPlacing | None":
+        return None if self.adequate(model, free, sums) else self
+
 
 def integrate_people(
     model: Model, free: Float[Tensor, " n_free"], placing: Placing, dtype: torch.dtype = torch.float64
 ) -> PersonSums:
-    """Integrate over nodes that were good enough, replaced as often as needed."""
-    sums = None
-    for _ in range(MOST_REPLACEMENTS):
-        sums = integrate(model, placing.place(model, free), free, dtype)
-        if placing.adequate(model, free, sums):
+    """Integrate over nodes that were good enough, for some persons replaced as often as needed."""
+    sums = integrate(model, placing.place(model, free), free, dtype)
+    found, following = sums, placing.remaining(model, free, sums)
+    for _ in range(MOST_REPLACEMENTS - 1):
+        if following is None:
             break
-    assert sums is not None
+        found = integrate(model, following.place(model, free), free, dtype)
+        sums = found.filled(sums)
+        following = following.remaining(model, free, found)
     return sums

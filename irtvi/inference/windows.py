@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from irtvi.inference.answers import Answers
 from irtvi.inference.encoders.encoder import Encoder
 from irtvi.inference.expectation import EDGE, PersonSums, PlacedAnswers
 from irtvi.inference.nodes import TAIL, Block, Grid, Placement
+from irtvi.inference.ordering import order_within
 from irtvi.inference.placing import SLACK, Placing, population_range
 from irtvi.inference.table import steepest_slope
 from irtvi.models.model import Model
@@ -32,6 +33,8 @@ BLOCKS, SMALLEST_BLOCK, LARGEST_BLOCK = 12, 384, 2048
 CHUNK = 2**17
 """Consecutive persons who are sorted together: their answers stand close to each other, in memory and on disk."""
 ROUGH_GRID = 33
+WIDER, WIDEST_TAIL = 1.5, 40.0
+"""Factor by which a grid grows beyond the population where mass lies at its edge, and where that ends."""
 
 
 @dataclass
@@ -83,22 +86,40 @@ class WindowPlacing(Placing):
         return self._mean, self._sd
 
     def adequate(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> bool:
+        fine, inside, spacing = self._judged(model, free, sums)
+        good = bool((fine & inside).all())
+        if not good:
+            self._mean, self._sd = sums.mean[self.persons], torch.maximum(sums.sd[self.persons], 0.25 * spacing)
+            self._margin, self._placed = MARGIN, None
+            self._tail *= 1.0 if bool(inside.all()) else WIDER
+        return good
+
+    def remaining(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> "WindowPlacing | None":
+        fine, inside, spacing = self._judged(model, free, sums)
+        bad = ~(fine & inside)
+        if not bool(bad.any()):
+            return None
+        persons = self.persons[bad]
+        return WindowPlacing(
+            self.answers, persons, self.groups, self.encoder, self.sd_share, self.slope_share,
+            _tail=self._tail * (1.0 if bool(inside.all()) else WIDER), _mean=sums.mean[persons],
+            _sd=torch.maximum(sums.sd[persons], 0.25 * spacing[bad]), _margin=MARGIN,
+        )  # fmt: skip
+
+    def _judged(
+        self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums
+    ) -> tuple[Bool[Tensor, " some"], Bool[Tensor, " some"], Float[Tensor, " some"]]:
+        """Whose nodes were fine enough, whose reached far enough, and how far apart they were."""
         assert self._placed is not None
         placement = self._placed.placement
-        mean, sd = sums.mean[self.persons], sums.sd[self.persons]
         spacing = torch.full_like(sums.sd, torch.nan)
         for block in placement.blocks:
             spacing[block.persons] = placement.grid.spacing * block.stride
         spacing = spacing[self.persons]
-        steepest = self.slope_share / max(steepest_slope(model, placement.grid.theta(free.device), free), 1e-6)
-        good = bool((spacing <= SLACK * (self.sd_share * sd).clamp(max=steepest)).all())
-        if float(sums.edge[self.persons].max()) > EDGE and self._tail < 40:
-            self._tail *= 1.5
-            good = False
-        if not good:
-            self._mean, self._sd = mean, torch.maximum(sd, 0.25 * spacing)
-            self._margin, self._placed = MARGIN, None
-        return good
+        finest = self.slope_share / max(steepest_slope(model, placement.grid.theta(free.device), free), 1e-6)
+        fine = spacing <= SLACK * (self.sd_share * sums.sd[self.persons]).clamp(max=finest)
+        inside = (sums.edge[self.persons] <= EDGE) | (self._tail >= WIDEST_TAIL)
+        return fine, inside, spacing
 
 
 def windows(
@@ -155,11 +176,10 @@ def _alike(
     mean: Float[Tensor, " some"], stride: Int[Tensor, " some"], groups: Int[Tensor, " some"]
 ) -> Iterator[tuple[Int[Tensor, " block"], int]]:
     """Persons of one group and stride in order of their means, block by block, and their stride."""
-    order = torch.argsort(mean)
-    order = order[torch.argsort(groups[order] * (STRIDES[-1] + 1) + stride[order], stable=True)]
-    key = (groups * (STRIDES[-1] + 1) + stride)[order]
+    key = groups * (STRIDES[-1] + 1) + stride
+    order = order_within(key, mean)
     size = min(max(len(mean) // BLOCKS, SMALLEST_BLOCK), LARGEST_BLOCK)
-    _, counts = torch.unique_consecutive(key, return_counts=True)
+    _, counts = torch.unique_consecutive(key[order], return_counts=True)
     for members in order.split(counts.tolist()):
         for part in torch.tensor_split(members, max(1, round(len(members) / size))):
             yield part, int(stride[part[0]])

@@ -63,22 +63,31 @@ def _table(
     status: np.ndarray,
     level: float,
 ) -> pd.DataFrame:
-    table = pd.DataFrame(
-        {"theta": theta.cpu().numpy(), "sd": sd.cpu().numpy(), "sd_items": extra.cpu().numpy()},
-        index=responses.person_ids,
-    )
-    table[["lower", "upper"]] = interval(table, level)
-    table["n_answered"] = responses.answered()
-    table["sum_score"] = responses.sum_score()
-    table["max_score"] = responses.max_score()
-    table["reliable"] = reliable.cpu().numpy()
-    table["status"] = status
-    return table
+    points, spread, of_items = theta.cpu().numpy(), sd.cpu().numpy(), extra.cpu().numpy()
+    lower, upper = _bounds(points, spread, of_items, level)
+    columns = {
+        "theta": points,
+        "sd": spread,
+        "sd_items": of_items,
+        "lower": lower,
+        "upper": upper,
+        "n_answered": responses.answered(),
+        "sum_score": responses.sum_score(),
+        "max_score": responses.max_score(),
+        "reliable": reliable.cpu().numpy(),
+        "status": status,
+    }
+    return pd.DataFrame(columns, index=responses.person_ids)
 
 
 def interval(table: pd.DataFrame, level: float) -> pd.DataFrame:
     """Central intervals of the normal with the table's theta, sd and sd_items: columns lower, upper."""
+    lower, upper = _bounds(*(table[name].to_numpy() for name in ("theta", "sd", "sd_items")), level)
+    return pd.DataFrame({"lower": lower, "upper": upper}, index=table.index)
+
+
+def _bounds(theta: np.ndarray, sd: np.ndarray, sd_items: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     if not 0.0 < level < 1.0:
         raise SpecificationError(f"level must lie between 0 and 1, got {level}.")
-    half = ndtri(0.5 + level / 2) * np.hypot(table["sd"], table["sd_items"].fillna(0.0))
-    return pd.DataFrame({"lower": table["theta"] - half, "upper": table["theta"] + half}, index=table.index)
+    half = ndtri(0.5 + level / 2) * np.hypot(sd, np.nan_to_num(sd_items, nan=0.0))
+    return theta - half, theta + half

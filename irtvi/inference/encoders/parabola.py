@@ -71,7 +71,7 @@ def _through_top(
 ) -> tuple[Float[Tensor, " persons"], Float[Tensor, " persons"]]:
     """Vertex of the parabola through the three highest neighbours, and the sd of its Gaussian."""
     spacing = float(theta[1] - theta[0])
-    top = log_joint.argmax(0).clamp(1, len(theta) - 2)
+    top = log_joint.max(0).indices.clamp(1, len(theta) - 2)
     around = torch.stack([log_joint.gather(0, (top + k)[None])[0] for k in (-1, 0, 1)]).double()
     bend = (around[0] - 2 * around[1] + around[2]).clamp(max=-((spacing / widest) ** 2) * 0.5)
     shift = -0.5 * (around[2] - around[0]) / bend
