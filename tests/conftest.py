@@ -93,10 +93,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Start no slow test after the moment in IRTVI_START_SLOW_UNTIL (seconds since 1970)."""
+    """Start no slow test after the moment in IRTVI_START_SLOW_UNTIL (seconds since 1970), but for reference tests."""
     until = os.environ.get("IRTVI_START_SLOW_UNTIL")
-    if until and item.get_closest_marker("slow") and time.time() > float(until):
+    slow, compares = item.get_closest_marker("slow"), item.get_closest_marker("reference")
+    if until and slow and not compares and time.time() > float(until):
         pytest.skip(OUT_OF_TIME)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where time is limited, reference tests go first."""
+    if "IRTVI_START_SLOW_UNTIL" in os.environ:
+        items.sort(key=lambda item: item.get_closest_marker("reference") is None)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -106,7 +113,6 @@ def pytest_runtest_makereport(item: pytest.Item):
     skipped = report.outcome == "skipped" and not hasattr(report, "wasxfail")
     if skipped and item.get_closest_marker("reference") and REFERENCE.is_dir():
         reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        if OUT_OF_TIME not in reason:
-            report.outcome = "failed"
-            report.longrepr = f"a reference test was skipped although {REFERENCE} exists: {reason}"
+        report.outcome = "failed"
+        report.longrepr = f"a reference test was skipped although {REFERENCE} exists: {reason}"
     return report

@@ -82,12 +82,13 @@ def _table(
 
 def interval(table: pd.DataFrame, level: float) -> pd.DataFrame:
     """Central intervals of the normal with the table's theta, sd and sd_items: columns lower, upper."""
-    lower, upper = _bounds(*(table[name].to_numpy() for name in ("theta", "sd", "sd_items")), level)
+    theta, sd, of_items = (table[name].to_numpy() for name in ("theta", "sd", "sd_items"))
+    lower, upper = _bounds(theta, sd, of_items, level)
     return pd.DataFrame({"lower": lower, "upper": upper}, index=table.index)
 
 
-def _bounds(theta: np.ndarray, sd: np.ndarray, sd_items: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+def _bounds(theta: np.ndarray, sd: np.ndarray, of_items: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     if not 0.0 < level < 1.0:
         raise SpecificationError(f"level must lie between 0 and 1, got {level}.")
-    half = ndtri(0.5 + level / 2) * np.hypot(sd, np.nan_to_num(sd_items, nan=0.0))
+    half = ndtri(0.5 + level / 2) * np.hypot(sd, np.nan_to_num(of_items, nan=0.0))
     return theta - half, theta + half
