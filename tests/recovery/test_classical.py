@@ -74,40 +74,6 @@ def test_guessing_with_items_from_the_priors(engine):
     assert np.sqrt((error**2).mean()) == pytest.approx(expected, rel=4 / np.sqrt(20_000) + 0.02)
 
 
-COVERAGE_SETS, COVERAGE_PERSONS, COVERAGE_ITEMS = 40, 1_000, 30
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
-def test_ninety_per_cent_intervals_cover(engine):
-    """Forty data sets: 1,200 slopes and difficulties (standard error of the coverage .0087), 40,000 abilities.
-
-    Abilities are drawn anew from N(0, 1), items from the population that they have in these tests, the fit is
-    maximum likelihood.
-    """
-    found = {"a": [], "b": []}
-    people = []
-    for replication in range(COVERAGE_SETS):
-        items = bank(COVERAGE_ITEMS, 100 + replication)
-        truth = irtvi.simulate("2pl", COVERAGE_PERSONS, items=items, seed=200 + replication)
-        result = irtvi.fit(truth.responses, model="2pl", priors=None, engine=engine)
-        for name, inside in found.items():
-            inside.append(np.abs(standardised(result, truth, name)) < NINETY)
-        interval = result.intervals(0.9)
-        theta = truth.abilities["theta"]
-        people.append(
-            pd.DataFrame(
-                {"eap": result.abilities["theta"], "inside": (interval["lower"] < theta) & (theta < interval["upper"])}
-            )
-        )
-    for name, inside in found.items():
-        assert 0.87 < np.mean(inside) < 0.93, name
-    people = pd.concat(people, ignore_index=True)
-    assert 0.87 < people["inside"].mean() < 0.93
-    thirds = people.groupby(pd.qcut(people["eap"], 3, labels=["low", "middle", "high"]), observed=True)["inside"].mean()
-    assert ((thirds > 0.87) & (thirds < 0.93)).all(), thirds
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 def test_item_sd_shrinks_with_the_root_of_the_number_of_persons(engine):
     """Threefold from 500 to 4,500; information is a mean over persons, so to 4/sqrt(N) or so of the smaller."""
