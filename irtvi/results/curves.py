@@ -1,7 +1,7 @@
 """Curves of items over ability as tables, with pointwise bands from the items' posterior (delta method)."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,23 @@ def curves(
     points = torch.as_tensor(np.asarray(theta, dtype=float), device=posterior.device)[:, None]
     families = list(_families(posterior, items))
     return _TABLES[what](families, points, float(ndtri(0.5 + level / 2)), coding, item_models, items)
+
+
+def positions(item_ids: pd.Index, items: Hashable | Sequence[Hashable] | None) -> list[int]:
+    """Where the named items stand; all items for None.
+
+    Raises
+    ------
+    SpecificationError
+        There is no such item.
+    """
+    if items is None:
+        return list(range(len(item_ids)))
+    wanted = list(items) if isinstance(items, (list, tuple, pd.Index, np.ndarray)) else [items]
+    unknown = [item for item in wanted if item not in item_ids]
+    if unknown:
+        raise SpecificationError(f"There is no item {unknown[0]!r}; the items are {list(item_ids[:5])} and so on.")
+    return item_ids.get_indexer(pd.Index(wanted)).tolist()
 
 
 @dataclass(frozen=True)

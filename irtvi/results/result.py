@@ -9,19 +9,18 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from irtvi.errors import IrtviError, ResponsesNeededError, SpecificationError
 from irtvi.inference.certificate import Certificates, reliable
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.item_posterior import FullCurvature
-from irtvi.inference.posterior import STEP, Posterior, parameter_draws
+from irtvi.inference.posterior import STEP, Posterior
 from irtvi.models.items.item_model import ItemModel
 from irtvi.models.model import Model
 from irtvi.responses.coding import Coding
 from irtvi.responses.responses import Responses
-from irtvi.results import curves, person_posterior, scores, state
+from irtvi.results import curves, people, scores, state
 from irtvi.results.certifying import COLUMNS, certificates, scored
 from irtvi.results.item_statistics import ItemStatistics, item_statistics
 from irtvi.results.reliability import reliability
@@ -294,12 +293,8 @@ class Result:
 
     def probability_above(self, cut: float, new: Any = None) -> pd.Series:
         """Posterior probability that ability exceeds ``cut``, for each person."""
-        if math.isnan(cut):
-            raise SpecificationError(f"probability_above: cut= is a number, got {cut}.")
         responses = self.responses_of(new)
-        data = self._data(responses)
-        values = person_posterior.probability_above(self.model, self.posterior.free, data.cells, data.groups, cut)
-        return pd.Series(values.cpu().numpy(), index=responses.person_ids, name="probability")
+        return people.probability_above(self.posterior, self._data(responses), responses.person_ids, cut)
 
     def plausible_values(
         self, n: int = 10, seed: int = 0, items: Literal["held", "draws"] = "held", new: Any = None
@@ -308,21 +303,8 @@ class Result:
 
         ``items="draws"`` draws the item parameters anew for each column and so adds their uncertainty.
         """
-        if n < 1:
-            raise SpecificationError(f"plausible_values(n=) must be at least 1, got {n}.")
-        if items not in ("held", "draws"):
-            raise SpecificationError(f"plausible_values(items=) is 'held' or 'draws', got {items!r}.")
         responses = self.responses_of(new)
-        generator = torch.Generator().manual_seed(seed)
-        data = self._data(responses)
-        if items == "held":
-            values = person_posterior.plausible_values(
-                self.model, self.posterior.free, data.cells, data.groups, n, generator
-            )
-        else:
-            draws = parameter_draws(self.posterior, n, generator)
-            values = person_posterior.plausible_values_over_items(self.model, draws, data.cells, data.groups, generator)
-        return pd.DataFrame(values.cpu().numpy(), index=responses.person_ids, columns=[f"pv{k + 1}" for k in range(n)])
+        return people.plausible_values(self.posterior, self._data(responses), responses.person_ids, n, seed, items)
 
     # ---- items -------------------------------------------------------------------------------
 
@@ -347,22 +329,16 @@ class Result:
         level : float
             Of the bands, which carry the uncertainty of the items.
         """
-        positions = self._positions(items)
+        positions = curves.positions(self.coding.item_ids, items)
         points = np.linspace(-4, 4, 121) if theta is None else np.atleast_1d(np.asarray(theta, dtype=float))
         return curves.curves(self.posterior, self.coding, self.item_models, positions, points, what, level)
 
     def expected_responses(self, new: Any = None) -> pd.DataFrame:
         """Expected answer of every person to every item, in the user's units, missing cells included."""
         responses = self.responses_of(new)
-        unordered = [m.name for m in self.item_models if not m.ordered]
-        if unordered:
-            raise SpecificationError(
-                f"The {unordered[0]} model's categories have no order, so there is no expected answer; use predict."
-            )
-        data = self._data(responses)
-        worth = curves.code_values(self.coding, self.item_models)
-        values = person_posterior.expected_responses(self.model, self.posterior.free, data.cells, data.groups, worth)
-        return pd.DataFrame(values.cpu().numpy(), index=responses.person_ids, columns=self.coding.item_ids)
+        return people.expected_responses(
+            self.posterior, self._data(responses), responses.person_ids, self.coding, self.item_models
+        )
 
     def predict(self, responses: Any) -> pd.DataFrame:
         """Predictions of observed cells of the same persons, such as those that were held out.
@@ -381,20 +357,9 @@ class Result:
                 "predict needs the persons of the fit in the same order, as irtvi.holdout returns them; "
                 f"got {test.n_persons} persons, the fit has {train.n_persons}."
             )
-        known, hidden = self._data(train), self._data(test)
-        found = person_posterior.predictive(self.model, self.posterior.free, known.cells, known.groups, hidden.cells)
-        table = pd.DataFrame(
-            {
-                "id": test.person_ids[found.persons.cpu().numpy()],
-                "item": test.item_ids[found.items.cpu().numpy()],
-                "response": found.answers.cpu().numpy(),
-                "log_prob": found.log_prob.cpu().numpy(),
-            }
+        return people.predictions(
+            self.posterior, self._data(train), self._data(test), test.person_ids, self.coding.item_ids
         )
-        if self.model.measured.any():
-            table["mean"] = found.mean.cpu().numpy()
-        probabilities = found.probabilities.cpu().numpy()
-        return table.assign(**{f"p{k}": probabilities[:, k] for k in range(probabilities.shape[1])})
 
     # ---- storage -----------------------------------------------------------------------------
 
@@ -403,16 +368,6 @@ class Result:
         return state.save(self, Path(path), include_responses)
 
     # ---- within ------------------------------------------------------------------------------
-
-    def _positions(self, items: Hashable | Sequence[Hashable] | None) -> list[int]:
-        ids = self.coding.item_ids
-        if items is None:
-            return list(range(len(ids)))
-        wanted = list(items) if isinstance(items, (list, tuple, pd.Index, np.ndarray)) else [items]
-        unknown = [item for item in wanted if item not in ids]
-        if unknown:
-            raise SpecificationError(f"There is no item {unknown[0]!r}; the items are {list(ids[:5])} and so on.")
-        return ids.get_indexer(pd.Index(wanted)).tolist()
 
     def stored(self) -> dict[str, Any]:
         """What a file keeps of the tables that need responses."""
