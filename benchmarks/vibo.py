@@ -1,6 +1,6 @@
 """Variational IRT as it was published, beside irtvi's bounds and its default.
 
-python benchmarks/vibo.py [--size 10000x50] [--epochs 100] [--sets 2]
+python benchmarks/vibo.py [--size 10000x50] [--epochs 100] [--sets 1]
 
 VIBO is rebuilt here from Wu, Davis, Domingue, Piech & Goodman (2020, Variational item response theory:
 fast, accurate, and expressive) with the settings of its public code: Gaussian ELBO, one draw a person,
@@ -171,7 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=size_of, default=Size(10_000, 50))
     parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--sets", type=int, default=2)
+    parser.add_argument("--sets", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     OUTPUT.mkdir(exist_ok=True)
