@@ -30,6 +30,7 @@ def item_table(workspace: Workspace, words: Words) -> pd.DataFrame:
             "type": [workspace.item_types.get(item, AS_CHOSEN) for item in items],
             "key": ["/".join(choices.key.get(item, ())) for item in items],
             "reverse": [item in choices.reverse for item in items],
+            "measured": [item in choices.continuous for item in items],
             "order": [", ".join(choices.categories.get(item, ())) for item in items],
             "found": [found.get(item, "") for item in items],
         }
@@ -52,6 +53,9 @@ def item_table(workspace: Workspace, words: Words) -> pd.DataFrame:
             "key": st.column_config.TextColumn("key", help="The right option; several stand apart by /."),
             "reverse": st.column_config.CheckboxColumn(
                 "reverse", help="For statements that say the opposite of the others."
+            ),
+            "measured": st.column_config.CheckboxColumn(
+                "measured", help="Answers are numbers on a continuous scale, such as seconds or shares."
             ),
             "order": st.column_config.TextColumn(
                 "order of answers", help="All answers from low to high, with commas between, where they are words."
@@ -81,6 +85,7 @@ def edited(
         items=None if len(used) == len(items) else used,
         key={item: own for item, own in key.items() if own},
         reverse=tuple(item for item, row in rows if row["reverse"]),
+        continuous=tuple(item for item, row in rows if row["measured"]),
         categories={item: own for item, row in rows if (own := _parts(row["order"], ","))},
     )
     return changed, {item: row["type"] for item, row in rows if row["use"] and row["type"] not in (AS_CHOSEN, None)}
@@ -107,6 +112,8 @@ def _found(workspace: Workspace) -> dict[Hashable, str]:
     if responses is None:
         return {}
     return {
-        item: ", ".join(map(str, coding.categories[:8])) + (" ..." if len(coding.categories) > 8 else "")
+        item: f"{coding.measured[0]:g} to {coding.measured[1]:g}"
+        if coding.measured
+        else ", ".join(map(str, coding.categories[:8])) + (" ..." if len(coding.categories) > 8 else "")
         for item, coding in zip(responses.item_ids, responses.codings, strict=True)
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -9,7 +11,7 @@ from jobs import Job
 from session import Workspace, keep, remember
 from words import Words
 
-from irtvi import Result
+from irtvi import Responses, Result
 
 MOST_IN_LIST = 2_000
 SURPRISING = 0.2
@@ -59,7 +61,7 @@ def answers_of(result: Result, place: int, theta: float) -> pd.DataFrame:
     """A person's answers, the least expected first.
 
     Columns: item, answer (as in the data), points, chance (the model's probability of this answer at the person's
-    point estimate).
+    point estimate; of a measured answer that of one at least as far from the expected, by its mean and sd).
     """
     responses = result.responses_of(None)
     own = responses.subset(persons=np.array([place]))
@@ -67,16 +69,30 @@ def answers_of(result: Result, place: int, theta: float) -> pd.DataFrame:
     if not len(items):
         return pd.DataFrame(columns=["item", "answer", "points", "chance"])
     ids = own.item_ids[items]
-    curves = result.curves(list(ids), theta=[theta], what="probability")
+    measured = result.model.measured.cpu().numpy()
+    rows = _measured_rows(result, own, theta)
+    coded = [item for item, j in zip(ids, items, strict=True) if not measured[j]]
+    curves = result.curves(coded, theta=[theta], what="probability") if coded else pd.DataFrame({"item": []})
     chances = {item: own["value"].to_numpy() for item, own in curves.groupby("item", sort=False)}
-    rows = []
     for item, j, code in zip(ids, items, raw, strict=True):
+        if measured[j]:
+            continue
         coding = responses.codings[j]
         score = coding.scores[code]
         row = code if result.item_models[j].uses == "raw" else score
         rows.append((str(item), str(coding.categories[code]), coding.values[score], float(chances[item][row])))
     table = pd.DataFrame(rows, columns=["item", "answer", "points", "chance"])
     return table.sort_values("chance", kind="stable", ignore_index=True)
+
+
+def _measured_rows(result: Result, own: Responses, theta: float) -> list[tuple[str, str, float, float]]:
+    numbers = own.numbers(np.flatnonzero(result.model.measured.cpu().numpy()).tolist())
+    rows = []
+    for j, value in zip(numbers.items.tolist(), numbers.values.tolist(), strict=True):
+        item = own.item_ids[j]
+        mean, sd = (result.curves(item, theta=[theta], what=what)["value"].iloc[0] for what in ("expected", "sd"))
+        rows.append((str(item), f"{value:g}", value, math.erfc(abs(value - mean) / sd / math.sqrt(2))))
+    return rows
 
 
 def _choose(workspace: Workspace, ids: pd.Index, words: Words) -> int | None:

@@ -97,6 +97,7 @@ class Choices:
     key: dict[Hashable, tuple[str, ...]] = field(default_factory=dict)
     reverse: tuple[Hashable, ...] = ()
     categories: dict[Hashable, tuple[str, ...]] = field(default_factory=dict)
+    continuous: tuple[Hashable, ...] = ()
 
     def file_options(self) -> dict[str, Any]:
         """Options about the text or workbook, those that were chosen."""
@@ -123,6 +124,7 @@ class Choices:
                 "missing": list(self.missing),
                 "wrong": "blank" if self.blank_is_wrong else None,
                 "categories": {i: list(v) for i, v in wanted(self.categories).items()},
+                "continuous": [i for i in self.continuous if items is None or i in items],
             }
         )
 

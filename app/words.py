@@ -100,6 +100,7 @@ _OPTIONS = {
     "categories": "the column “order of answers” of the table",
     "key": "the column “key” of the table",
     "reverse": "the column “reverse” of the table",
+    "continuous": "the column “measured” of the table",
     "missing": "“Codes that mean missing”",
     "wrong": "“Empty cells”",
     "items": "the column “use” of the table",

@@ -116,6 +116,27 @@ def test_beta_and_mixed_fits_against_dense_quadrature(engine):
     np.testing.assert_allclose(result.abilities["theta"], mean, atol=0.001)  # promised for both
 
 
+def test_standard_errors_of_beta_items_from_an_independent_hessian():
+    answers = irtvi.simulate("beta", n_persons=250, n_items=3, seed=8).responses
+    result = irtvi.fit(answers, model="beta", priors=None, engine="quadrature")
+    y, nodes = torch.tensor(answers.to_numpy()), torch.linspace(-6, 6, 241, dtype=torch.float64)
+    log_density = torch.distributions.Normal(0.0, 1.0).log_prob(nodes) + np.log(float(nodes[1] - nodes[0]))
+
+    def negative(x):
+        a, d, phi = x[:3], x[3:6], x[6:].exp()
+        mu = torch.sigmoid(a * nodes[:, None] + d)
+        beta = torch.distributions.Beta(mu * phi, (1 - mu) * phi, validate_args=False)
+        return -torch.logsumexp(beta.log_prob(y[:, None]).sum(-1) + log_density, 1).sum()
+
+    it = result.items
+    x = torch.tensor(np.concatenate([it["a"], -it["a"] * it["b"], np.log(it["phi"])]))
+    assert result.log_marginal == pytest.approx(-float(negative(x)), abs=1e-5)
+    se = torch.linalg.inv(torch.autograd.functional.hessian(negative, x)).diagonal().sqrt()
+    assert float((torch.autograd.functional.jacobian(negative, x) * se).abs().max()) < 5e-3
+    reported = np.concatenate([it["a_sd"], it["phi_sd"] / it["phi"]])
+    np.testing.assert_allclose(reported, torch.cat([se[:3], se[6:]]).numpy(), rtol=0.01)  # as promised
+
+
 def test_numbers_travel_the_whole_path(factor, tmp_path):
     """Held-out log densities in closed form, new people, files, expected answers, curves and information."""
     train, test = irtvi.holdout(irtvi.read(factor, continuous=True), share=0.2, seed=1)

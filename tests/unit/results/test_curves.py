@@ -182,3 +182,27 @@ def test_what_must_be_known_and_items_named(fits):
         table_of(fits["3pl"], "icc")
     with pytest.raises(SpecificationError, match="names no item"):
         table_of(fits["3pl"], "expected", items=[])
+
+
+@pytest.mark.parametrize("what", ["expected", "sd"])
+def test_options_without_order_have_no_expected_answer(what):
+    truth = irtvi.simulate("nominal", n_persons=200, n_items=4, n_categories=3, seed=1)
+    result = irtvi.fit(truth.responses, model="nominal")
+    with pytest.raises(SpecificationError, match="nominal model's categories have no order"):
+        result.curves(what=what)
+    with pytest.raises(SpecificationError, match="nominal model's categories have no order"):
+        result.expected_responses()
+
+
+def test_the_sd_of_an_answer_is_that_of_its_categories(fits):
+    theta = np.linspace(-2, 2, 5)
+    table = fits["gpcm"].curves(theta=theta, what="probability")
+    items = list(fits["gpcm"].coding.item_ids)
+    values = {item: coding.values for item, coding in zip(items, fits["gpcm"].coding.codings, strict=True)}
+    for item, own in table.groupby("item"):
+        p = own["value"].to_numpy().reshape(len(theta), -1)
+        worth = np.array(values[item])
+        expected = np.sqrt(p @ worth**2 - (p @ worth) ** 2)
+        found = fits["gpcm"].curves(item, theta=theta, what="sd")
+        np.testing.assert_allclose(found["value"], expected, rtol=1e-9)
+        assert ((found["lower"] < found["value"]) & (found["value"] < found["upper"])).all()
