@@ -130,7 +130,10 @@ def _panel(workspace: Workspace, job: Job, item: Hashable, words: Words) -> None
         else:
             show(plots.icc, result, item, words=words, key="icc")
     with right:
-        show(plots.category_curves, result, item, words=words, key="categories")
+        if not bool(result.model.measured[place]):  # pyright: ignore[reportArgumentType]
+            show(plots.category_curves, result, item, words=words, key="categories")
+        else:
+            st.info("Answers are measured: the figure shows what is expected, and the table how far they scatter.")
     if not words.plain:
         show(plots.information, result, item, words=words, key="item-information")
 
