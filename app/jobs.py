@@ -14,9 +14,11 @@ from typing import Literal
 from tasks import State, Task
 
 import irtvi
+from irtvi.diagnostics.empirical import ability_groups
 from irtvi.inference.engines import ENGINES
 from irtvi.inference.interruption import interruptible, may_stop
 from irtvi.inference.posterior import Step
+from irtvi.plots.item_curves import N_GROUPS
 
 _FIRST_GUESS = 1e-5
 """Seconds of a fit for each answer, before this process has seen one of the same model."""
@@ -108,6 +110,7 @@ def _prepare(result: irtvi.Result, job: Job) -> None:
         for table in ("abilities", "items", "reliability", "trace", "data_digest"):
             may_stop()
             getattr(result, table)
+        ability_groups(result, N_GROUPS)
 
 
 def _tolerance(engine: str) -> float:

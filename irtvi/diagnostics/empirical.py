@@ -1,6 +1,8 @@
 """What people of similar ability answered, to be held against fitted curves."""
 
 from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -181,7 +183,7 @@ def _pseudo_counts(
     if -1 in positions:
         raise SpecificationError(f"There is no item {ids[positions.index(-1)]!r} in this result.")
     data = Data.of(responses, result.item_models, result.posterior.device)
-    share, centre = _memberships(result, data, n_groups)
+    share, centre = ability_groups(result, n_groups) if given is None else _memberships(result, data, n_groups)
     cells = data.cells.take_items(torch.tensor(positions))
     n_most = int(result.model.n_categories[positions].max())
     counts = torch.zeros(len(ids) * n_most, n_groups, dtype=torch.float64)
@@ -215,10 +217,38 @@ def _labels(result: Result, positions: Sequence[int]) -> tuple[list[list], np.nd
     return labels, code_values(result.coding, result.item_models)[list(positions)].numpy()
 
 
-def _memberships(
-    result: Result, data: Data, n_groups: int
-) -> tuple[Float[Tensor, "persons groups"], Float[Tensor, "persons groups"]]:
-    """Each person's (weighted) probability of each group, and mean ability there."""
+class AbilityGroups(NamedTuple):
+    """Each person's (weighted) probability of each group of like ability, and mean ability there.
+
+    Attributes
+    ----------
+    share, centre : Float[Tensor, "persons groups"]
+    """
+
+    share: Float[Tensor, "persons groups"]
+    centre: Float[Tensor, "persons groups"]
+
+
+_groups_of: WeakKeyDictionary[Result, dict[int, AbilityGroups]] = WeakKeyDictionary()
+
+
+def ability_groups(result: Result, n_groups: int) -> AbilityGroups:
+    """The groups of the persons of the fit, kept with the result: they are the same for every item.
+
+    Parameters
+    ----------
+    result : Result
+        With the responses of its fit.
+    n_groups : int
+    """
+    kept = _groups_of.setdefault(result, {})
+    if n_groups not in kept:
+        data = Data.of(result.responses_of(None), result.item_models, result.posterior.device)
+        kept[n_groups] = _memberships(result, data, n_groups)
+    return kept[n_groups]
+
+
+def _memberships(result: Result, data: Data, n_groups: int) -> AbilityGroups:
     model, free = result.model, result.posterior.free
     placed = placed_grid(model, free, data.cells, data.groups, SMOOTH)
     grid = Grid.covering(placed.low, placed.high, min(placed.spacing, FINEST))
@@ -236,7 +266,7 @@ def _memberships(
         own, persons = block.weights.cpu(), block.persons.cpu()
         share[persons], moment[persons] = own @ member, own @ (theta * member)
     centre = torch.where(share > 0, moment / share.clamp(min=1e-300), 0.0)
-    return share * weights[:, None], centre
+    return AbilityGroups(share * weights[:, None], centre)
 
 
 def _groups(mass: Float[Tensor, " nodes"], n_groups: int) -> Int[Tensor, " nodes"]:

@@ -208,6 +208,11 @@ def _parse(opener: Opener, name: str, dialect: Dialect, head: Head) -> pd.DataFr
                 )
             return table.to_pandas()
         except pa.ArrowInvalid as error:
+            if "block" in str(error):
+                raise FileFormatError(
+                    f"{name} has a line of more than {_BLOCK >> 20} MB, which is no table: is a quotation mark left "
+                    "open, or are the ends of lines lost?"
+                ) from None
             match = _BAD_COLUMN.search(str(error))
             if match is None or (column := head.names[int(match[1])]) in types:
                 raise FileFormatError(f"{name} is no regular table: {error}") from None

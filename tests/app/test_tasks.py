@@ -106,3 +106,23 @@ def test_queue_goes_on_after_a_failure(lsat7):
     queue.submit(sound)
     worked_off(queue)
     assert (broken.state, sound.state) == ("failed", "done")
+
+
+def test_item_figures_need_no_pass_over_people(lsat7, monkeypatch):
+    from jobs import Job, Request
+
+    from irtvi import plots
+    from irtvi.diagnostics import empirical
+
+    job = Job(Request("m", "2pl"), lsat7, "key")
+    job.work()
+
+    def passed(*_, **__):
+        raise AssertionError("a pass over everybody for the sake of one figure")
+
+    monkeypatch.setattr(empirical, "posterior_blocks", passed)
+    for item in job.result.coding.item_ids:
+        plots.icc(job.result, item)
+        plots.category_curves(job.result, item)
+    with pytest.raises(AssertionError, match="one figure"):
+        empirical.empirical_scores(job.result, n_groups=7)

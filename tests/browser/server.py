@@ -26,31 +26,33 @@ def environment(**more: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"} | more
 
 
-@contextmanager
-def serving(cwd: Path) -> Iterator[str]:
-    """Run the dashboard on a free port; its address."""
+def free_port() -> int:
+    """A port that nobody listens at."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        str(MAIN),
-        "--server.port",
-        str(port),
-        "--server.headless=true",
-    ]
-    log = (cwd / "server.log").open("wb")
-    process = subprocess.Popen(command, cwd=cwd, env=environment(), stdout=log, stderr=subprocess.STDOUT)
-    try:
-        _wait(f"http://127.0.0.1:{port}/_stcore/health", process, cwd / "server.log")
+        return free.getsockname()[1]
+
+
+@contextmanager
+def serving(cwd: Path, **variables: str) -> Iterator[str]:
+    """Run the dashboard of the checkout on a free port; its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), f"--server.port={port}", "--server.headless=true"]
+    with running(command, port, cwd, environment(**variables)):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
-        log.close()
+
+
+@contextmanager
+def running(command: list[str], port: int, cwd: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen]:
+    """Run a command that serves the dashboard at a port, from when it answers."""
+    with (cwd / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=cwd, env=variables, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            _wait(f"http://127.0.0.1:{port}/_stcore/health", process, cwd / "server.log")
+            yield process
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 def _wait(health: str, process: subprocess.Popen, log: Path) -> None:
