@@ -183,7 +183,9 @@ def _workbook(opener: Opener, name: str, sheet: str | int | None) -> tuple[pd.Da
             if missing:
                 raise FileFormatError(f"{name} has no sheet {sheet!r}; it has {names}")
             header = _sheet(pd.read_excel(book, sheet_name=chosen, header=None, nrows=1))
-            table = _sheet(pd.read_excel(book, sheet_name=chosen, keep_default_na=False, na_values=[""]))
+            # Cells keep their type: the text 007 is an id of three characters.
+            cells = pd.read_excel(book, sheet_name=chosen, keep_default_na=False, na_values=[""], dtype=object)
+            table = _sheet(cells).infer_objects()
     except FileFormatError:
         raise
     except Exception as error:  # openpyxl raises whatever it stumbles over

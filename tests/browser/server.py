@@ -17,7 +17,9 @@ ARGUMENTS = [
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-STARTING = 60.0
+STARTING = 120.0
+PATIENCE = 120_000
+"""Milliseconds that anything on a page may take, on a machine with other work."""
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -78,7 +80,7 @@ class Visitor:
         self.context = browser.new_context(accept_downloads=True, **context)
         self.context.route("**/*", self._only_local)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(30_000)
+        self.page.set_default_timeout(PATIENCE)
 
     def _only_local(self, route) -> None:
         url = route.request.url

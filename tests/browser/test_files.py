@@ -1,5 +1,6 @@
 """Real files, from upload to exported scores; every guess is seen on the page, and mended where it is wrong."""
 
+import re
 import zipfile
 
 import numpy as np
@@ -35,7 +36,7 @@ class Journey:
         for label, text in fields:
             self.page.get_by_label(label).fill(text)
         for label, choice in choices:
-            box = self.page.get_by_role("combobox", name=label)
+            box = self.page.get_by_role("combobox", name=re.compile(label))
             box.click()
             box.fill(choice)
             self.page.get_by_role("option", name=choice, exact=True).click()

@@ -124,6 +124,7 @@ def test_cancel_reload_and_two_sessions(visit, large):
     cancel = one.page.locator("[data-testid=stMain]").get_by_role("button", name="Cancel")
     cancel.click()
     one.page.get_by_text("■").first.wait_for()
+    # How soon the fit itself stops is held in tests/app/test_tasks.py, whatever else the machine does.
     one.page.get_by_text("stopped early").first.wait_for(timeout=FITTING)
     assert one.page.locator("[data-testid=stException]").count() == 0
 
@@ -150,3 +151,65 @@ def test_figures_speak(visit):
     visitor.click("Sample lsat6")
     visitor.figures(2)
     assert visitor.page.locator("[aria-label*='of the answers are missing']").count() > 0
+
+
+def test_by_keyboard_alone(visit):
+    visitor = visit()
+    visitor.open()
+    _tab_to(visitor.page, "Sample lsat7")
+    visitor.page.keyboard.press("Enter")
+    visitor.page.get_by_role("button", name="Analyse now").wait_for()
+    visitor.settle()
+    _tab_to(visitor.page, "Analyse now")
+    visitor.page.keyboard.press("Enter")
+    visitor.page.get_by_role("button", name="See the scores").wait_for(timeout=FITTING)
+    visitor.settle()
+    _tab_to(visitor.page, "See the scores")
+    visitor.page.keyboard.press("Enter")
+    visitor.page.get_by_role("heading", name="Scores", exact=True).wait_for()
+
+
+def _tab_to(page, text, most=120):
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if text in (page.evaluate("document.activeElement.innerText") or "").split("\n")[0]:
+            return
+    raise AssertionError(f"{text!r} is not reached by the Tab key")
+
+
+def test_hostile_names_are_shown_as_text(visit, tmp_path):
+    visitor = visit()
+    visitor.open()
+    attack = "<img src=x onerror=alert(1)>"
+    dialogs = []
+    visitor.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    rows = [f'"{attack}{k}",{k % 2},{k // 2 % 2},{k // 4 % 2}' for k in range(64)]
+    path = tmp_path / "attack.csv"
+    path.write_text(f'id,"{attack}","=cmd|1","**$x$**"\n' + "\n".join(rows) + "\n")
+    visitor.upload(path)
+    visitor.figures(2)
+    visitor.click("Analyse now")
+    visitor.page.get_by_role("button", name="See the scores").wait_for(timeout=FITTING)
+    for page, figures in (("Scores", 2), ("Questions", 3)):
+        visitor.go(page)
+        visitor.figures(figures)
+    assert visitor.page.locator("img[src=x]").count() == 0
+    assert dialogs == []
+    assert visitor.page.locator("[data-testid=stException]").count() == 0
+
+
+def test_prediction_runs_beside_the_page(visit):
+    visitor = visit()
+    visitor.open()
+    visitor.click("Sample lsat6")
+    visitor.go("Analyse")
+    models = visitor.page.locator("[data-testid=stMultiSelect] input")
+    models.type("Questions differ in difficulty only")
+    models.press("Enter")
+    models.press("Escape")
+    visitor.settle()
+    visitor.click("Analyse")
+    visitor.page.get_by_role("button", name="See the scores").wait_for(timeout=FITTING)
+    visitor.go("Compare")
+    visitor.page.get_by_role("button", name="Predict answers that were set aside").click()
+    visitor.page.get_by_text("predicts best").wait_for(timeout=FITTING)
