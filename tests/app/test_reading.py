@@ -140,3 +140,13 @@ def test_weights_and_waves(read):
     untold = read(twice)
     assert "“Column of occasions”" in Words("Teacher").sentence(plain_error(untold.error))
     assert read(twice, wave="wave").responses.n_persons == 12
+
+
+def test_workbook_keeps_its_types(read):
+    cells = pd.DataFrame({"id": ["007", "008", "009"], "q1": ["1", "0", None], "q2": [1, None, 0]})
+    book = io.BytesIO()
+    cells.to_excel(book, index=False)
+    responses = read(book.getvalue(), "class.xlsx").responses
+    assert responses.person_ids.tolist() == ["007", "008", "009"]
+    assert [coding.categories for coding in responses.codings] == [(0, 1), (0, 1)]
+    assert responses.n_responses == 4
