@@ -14,10 +14,9 @@ from irtvi.errors import SpecificationError
 from irtvi.inference.engines import ENGINES, Amortized, Engine
 from irtvi.inference.engines.engine import Data, Progress
 from irtvi.inference.interruption import interruptible
-from irtvi.inference.item_posterior import FullCurvature
-from irtvi.inference.louis import person_scores
 from irtvi.inference.networks import has_networks
 from irtvi.inference.posterior import Posterior, Step
+from irtvi.inference.sandwich import with_sandwich
 from irtvi.models.choosing import measured_by
 from irtvi.models.model import Model
 from irtvi.models.specification import (
@@ -190,29 +189,11 @@ def _with_survey_errors(posterior: Posterior, data: Data, progress: Progress) ->
     if not posterior.stopped:
         try:
             with interruptible(progress.cancelled):
-                return _sandwich(posterior, data)
+                return with_sandwich(posterior, data)
         except KeyboardInterrupt:
             pass
     reason = "Stopped before the standard errors for survey weights were done; there are none."
     return replace(posterior, curvature=None, stopped=True, converged=False, reason=reason)
-
-
-def _sandwich(posterior: Posterior, data: Data) -> Posterior:
-    """Replace the curvature by the inverse of the sandwich covariance (White 1982) for survey weights."""
-    if not isinstance(posterior.curvature, FullCurvature):
-        return posterior
-    assert data.weights is not None
-    n_free = posterior.model.n_free
-    meat = torch.zeros(n_free, n_free, dtype=torch.float64, device=posterior.device)
-    persons = torch.nonzero(data.cells.n_answered().to(posterior.device) > 0)[:, 0]
-    moments = posterior.persons.mean, posterior.persons.sd
-    for part, scores in person_scores(posterior.model, data.cells, posterior.free, persons, *moments, data.groups):
-        rows = scores * data.weights[part, None]
-        meat += rows.T @ rows
-    bread = posterior.curvature.covariance()
-    precision = torch.linalg.inv(bread @ meat @ bread)
-    factor, info = torch.linalg.cholesky_ex((precision + precision.T) / 2)
-    return replace(posterior, curvature=FullCurvature(factor) if int(info) == 0 else None, sd_items=None)
 
 
 class _Listening:
