@@ -2,7 +2,9 @@
 
 python benchmarks/heldout.py --data npi40,pisa12_us_math --models 2pl,3pl,monotone --seeds 3
 
-The data are read from the folder "data" in the one that IRTVI_REFERENCE names (default ../shared).
+Every fit adds a row to output/heldout.csv, and what stands there is not fitted again: delete the file to start
+afresh. The table is made of all rows and ends up in output/heldout.md. The data are read from the folder "data"
+in the one that IRTVI_REFERENCE names (default ../shared).
 """
 
 import argparse
@@ -21,10 +23,12 @@ import irtvi
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("IRTVI_REFERENCE", ROOT.parent / "shared")) / "data"
 OUTPUT = ROOT / "benchmarks" / "output"
+ROWS = OUTPUT / "heldout.csv"
 SETS = {
     "timss07_g8_rus_math (two categories)": "timss07_g8_rus_math.csv",
     "timss07_g8_rus_math": "timss07_g8_rus_math.csv",
     "pisa12_us_math": "pisa12_us_math.csv",
+    "wordbank_danish (every seventh item)": "wordbank_danish.csv.gz",
     "wordbank_danish": "wordbank_danish.csv.gz",
     "npi40": "npi40.csv",
     "metabench_gsm8k": "metabench_gsm8k.csv.gz",
@@ -43,6 +47,8 @@ def read(name: str) -> irtvi.Responses:
     items = items.loc[:, items.nunique() > 1]
     if "two categories" in name:
         items = items.loc[:, items.nunique() == 2]
+    if "seventh" in name:
+        items = items.iloc[:, ::7]
     return irtvi.read(pd.concat([frame["id"], items], axis=1), id="id")
 
 
@@ -91,33 +97,47 @@ def clustered(difference: pd.Series, persons: pd.Series) -> float:
     return float(np.sqrt((sums**2).sum()) / len(difference))
 
 
-def judge(name: str, models: list[str], seeds: int) -> pd.DataFrame:
-    """One row for each model: means over seeds; the loss (x .001) also as the difference from the 2PL's."""
+def judge(name: str, models: list[str], seed: int, rows: list[dict]) -> None:
+    """Add a row for each model that has none; the loss (x .001) also as the difference from the 2PL's."""
+    done = {row["model"] for row in rows if (row["data"], row["seed"]) == (name, seed)}
+    if done >= set(models):
+        return
     responses = read(name)
     two = {i for i, n in zip(responses.item_ids, responses.n_categories("scored"), strict=True) if n == 2}
-    rows = []
-    for seed in range(seeds):
-        train, test = irtvi.holdout(responses, share=0.1, seed=seed)
-        reference = None
-        for model in ["2pl", *(m for m in models if m != "2pl")]:
-            started = time.process_time()
-            result = irtvi.fit(train, model=choice(model, train), engine="quadrature")
-            cells, seconds = result.predict(test), time.process_time() - started
-            if reference is None:
-                reference = cells
-                rows.append({"model": BASELINE, "seed": seed} | scores(baseline(train, cells), two))
-            difference = 1e3 * (reference["log_prob"] - cells["log_prob"])
-            rows.append(
-                {"model": model, "seed": seed}
-                | scores(cells, two)
-                | {"difference": difference.mean(), "se": clustered(difference, cells["id"])}
-                | {"seconds": seconds, "converged": result.converged}
-            )
-    table = pd.DataFrame(rows).drop(columns="seed").astype({"model": str})
+    train, test = irtvi.holdout(responses, share=0.1, seed=seed)
+    reference = None
+    for model in ["2pl", *(m for m in models if m not in done | {"2pl"})]:
+        started = time.process_time()
+        result = irtvi.fit(train, model=choice(model, train), engine="quadrature")
+        cells, seconds = result.predict(test), time.process_time() - started
+        if reference is None:
+            reference = cells
+        where = {"data": name, "seed": seed, "model": model}
+        if model == "2pl" and model not in done:
+            keep(rows, where | {"model": BASELINE} | scores(baseline(train, cells), two))
+        difference = 1e3 * (reference["log_prob"] - cells["log_prob"])
+        found = {"difference": difference.mean(), "se": clustered(difference, cells["id"])}
+        if model not in done:
+            keep(rows, where | scores(cells, two) | found | {"seconds": seconds, "converged": result.converged})
+
+
+def keep(rows: list[dict], row: dict) -> None:
+    """Remember a row, in the file too."""
+    rows.append(row)
+    pd.DataFrame(rows).to_csv(ROWS, index=False)
+    print(row, flush=True)
+
+
+def table_of(rows: list[dict], name: str) -> pd.DataFrame:
+    """Means over seeds, a row for each model."""
+    table = pd.DataFrame(rows)
+    table = table[table["data"] == name].drop(columns="data")
     table["converged"] = table["converged"].astype(float)
-    table = table.groupby("model", sort=False).mean()
+    groups = table.groupby("model", sort=False)
+    table = groups.mean().drop(columns="seed").assign(seeds=groups.size())
+    order = [BASELINE, *MODELS]
     digits = {"accuracy": 4, "log_loss": 4, "auc": 4, "brier": 4, "difference": 2, "se": 2, "seconds": 1}
-    return table.round(digits)
+    return table.loc[[m for m in order if m in table.index]].round(digits)
 
 
 def figure(path: Path) -> None:
@@ -146,12 +166,15 @@ def main() -> None:
     parser.add_argument("--without-figure", action="store_true")
     chosen = parser.parse_args()
     OUTPUT.mkdir(exist_ok=True)
-    with (OUTPUT / "heldout.md").open("w", encoding="utf-8") as file:
-        for name in chosen.data.split(","):
-            text = f"## {name}\n\n{markdown(judge(name, chosen.models.split(','), chosen.seeds))}\n"
-            print(text, flush=True)
-            file.write(text + "\n")
-            file.flush()
+    rows = pd.read_csv(ROWS).to_dict("records") if ROWS.exists() else []
+    names = chosen.data.split(",")
+    for seed in range(chosen.seeds):
+        for name in names:
+            judge(name, chosen.models.split(","), seed, rows)
+    present = {row["data"] for row in rows}
+    text = [f"## {name}\n\n{markdown(table_of(rows, name))}\n" for name in SETS if name in present]
+    (OUTPUT / "heldout.md").write_text("\n".join(text), encoding="utf-8")
+    print("\n".join(text))
     if not chosen.without_figure:
         figure(OUTPUT / "asymmetric_curves.html")
 

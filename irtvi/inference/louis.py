@@ -224,14 +224,13 @@ def missing_information(
         posteriors are narrow.
     """
     total: Tensor | None = None
-    tables: ScoreTables | None = None
     for block in score_blocks(model, cells, free, persons, mean, sd, groups):
-        tables = block.tables
-        own = block.posterior.new_zeros(tables.n_columns, tables.n_columns)
+        own = block.posterior.new_zeros(model.n_free, model.n_free)
         weight = None if weights is None else weights[block.persons].to(own.dtype)[:, None]
         lowest, end = degrees
-        for coefficients in islice(block.coefficients(cells, lowest), end and end - lowest):
+        for columns in islice(block.coefficients(cells, lowest), end and end - lowest):
             may_stop()
+            coefficients = block.tables.by_free(columns)
             before = own.diagonal().clone()
             own.addmm_((coefficients if weight is None else coefficients * weight).T, coefficients)
             after = own.diagonal()
@@ -239,9 +238,7 @@ def missing_information(
             if bool((after - before <= left_over * after + rounding).all()):
                 break
         total = own.double() if total is None else total.add_(own)
-    if total is None or tables is None:
-        return torch.zeros(model.n_free, model.n_free, dtype=torch.float64, device=free.device)
-    return tables.onto_free(total)
+    return torch.zeros(model.n_free, model.n_free, dtype=torch.float64, device=free.device) if total is None else total
 
 
 def person_scores(
@@ -255,9 +252,7 @@ def person_scores(
 ) -> Iterator[tuple[Int[Tensor, " block"], Float[Tensor, "block n_free"]]]:
     """Gradient of each person's log marginal likelihood with respect to the free parameters, block by block."""
     for block in score_blocks(model, cells, free, persons, mean, sd, groups):
-        scores = next(block.coefficients(cells, 0)).double()
-        by_free = torch.zeros(len(scores), model.n_free, dtype=torch.float64, device=free.device)
-        yield block.persons, by_free.index_add_(1, block.tables.target, scores)
+        yield block.persons, block.tables.by_free(next(block.coefficients(cells, 0)).double())
 
 
 def missing_information_by_item(

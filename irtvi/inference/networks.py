@@ -14,13 +14,14 @@ from torch import Tensor
 
 from irtvi.inference.interruption import may_stop
 from irtvi.inference.marginal import MarginalPosterior
-from irtvi.inference.table import Expectations, expected_of, finite
+from irtvi.inference.table import Expectations, component_derivatives, expected_of, finite
 from irtvi.models.items.networks import N_DIRECTIONS, Network
 from irtvi.models.model import Component, Model
 
 STEPS = 30
 """Steps of the optimiser between passes."""
 MEMORY = 20
+LEAST_VARIANCE = 1e-9
 LEAST_MASS = 1e-3
 """Nodes at which fewer persons than this are expected take no part."""
 
@@ -82,10 +83,11 @@ def weights_log_prior(model: Model) -> float:
 
 
 def opened(problem: MarginalPosterior, free: Float[Tensor, " n_free"], expectations: Expectations) -> Model:
-    """The model with output layers that may move along their leading directions.
+    """The model with output layers that may move along a few directions.
 
-    Those are the principal axes of the features over nodes and items, weighted by the information that
-    answers carry, times the prior sd of the weights.
+    Those in which the answers say most about a change that the items could not make by their own parameters.
+    A direction that they can follow, such as one that stretches the curve of ``link``, would make no band wider
+    and leave a ridge on which the search goes astray.
     """
     components = []
     for component, columns in zip(problem.model.components, problem.model.component_columns, strict=True):
@@ -101,13 +103,25 @@ def opened(problem: MarginalPosterior, free: Float[Tensor, " n_free"], expectati
 def _leading_directions(
     component: Component, network: Network, free: Tensor, theta: Tensor, counts: Tensor
 ) -> Float[Tensor, "features_and_1 directions"]:
+    """Leading eigenvectors of the information about the output layer that the items leave, times the prior sd.
+
+    It is the information in expected scores, less what the items' own parameters, each with a standard normal
+    prior, explain (a Schur complement).
+    """
     values = component.slots.free_values(free)
-    features = network.features(theta[:, None, 0], component.slots.unpack(values))
-    features = torch.cat([features, torch.ones_like(features[..., :1])], -1)
     probs = component.coefficients(theta, values).exp()
     codes = torch.arange(probs.shape[-1], dtype=probs.dtype, device=probs.device)
-    mean = (probs * codes).sum(-1)
-    weight = counts.sum(-1) * ((probs * codes.square()).sum(-1) - mean.square())
-    rows = (features * weight.sqrt()[..., None]).flatten(0, -2)
-    vectors = torch.linalg.eigh(rows.T @ rows)[1]
+    variance = (probs * codes.square()).sum(-1) - (probs * codes).sum(-1).square()
+    variance = variance.clamp(min=LEAST_VARIANCE)
+    persons = counts.sum(-1)
+    features = network.features(theta[:, None, 0], component.slots.unpack(values))
+    features = torch.cat([features, torch.ones_like(features[..., :1])], -1)
+    features = (features * (persons * variance).sqrt()[..., None]).transpose(0, 1)
+    own = component_derivatives(component, theta, values)[: component.slots.columns()["w"].start]
+    rises = torch.stack([(probs * codes * derivative).sum(-1) for derivative in own], -1)
+    rises = (rises * (persons / variance).sqrt()[..., None]).transpose(0, 1)
+    cross = rises.mT @ features
+    inner = rises.mT @ rises + torch.eye(len(own), dtype=rises.dtype, device=rises.device)
+    left = (features.mT @ features - cross.mT @ torch.linalg.solve(inner, cross)).sum(0)
+    vectors = torch.linalg.eigh(left)[1]
     return network.decay_sd * vectors.flip(1)[:, :N_DIRECTIONS]

@@ -195,12 +195,10 @@ class ScoreTables:
         out[..., table.slot, table.member] = columns
         return out
 
-    def onto_free(self, matrix: Float[Tensor, "columns columns"]) -> Float[Tensor, "n_free n_free"]:
-        """A matrix over columns, added up over tied parameters."""
-        n_free = self.model.n_free
-        half = torch.zeros(n_free, self.n_columns, dtype=matrix.dtype, device=matrix.device)
-        half.index_add_(0, self.target, matrix)
-        return torch.zeros(n_free, n_free, dtype=matrix.dtype, device=matrix.device).index_add_(1, self.target, half)
+    def by_free(self, columns: Float[Tensor, "block all_columns"]) -> Float[Tensor, "block n_free"]:
+        """Columns by free parameter, added up where several items share one."""
+        out = columns.new_zeros(len(columns), self.model.n_free)
+        return out.index_add_(1, self.target, columns)
 
 
 def _chosen(

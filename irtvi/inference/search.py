@@ -31,7 +31,8 @@ SAMPLE_INFORMATION = 2_500
 """Persons of the sample from whom the curvature for everyone comes."""
 SAMPLE_PAYS = 4
 """A sample is searched first where there are more than so many times as many persons."""
-HYPER_ROUNDS = 4
+HYPER_TOLERANCES = 1.0, 0.3, 0.3, 0.3
+"""Of the searches before hyperparameters are learned, in standard errors."""
 NETWORK_PASSES = 60
 NETWORK_GAIN, NETWORK_SHARE = 0.05, 1e-6
 """Nats that a pass must gain for a network to be learned further, at least, and as a share of all."""
@@ -144,14 +145,16 @@ def _search(
     if len(sample) < len(persons):
         problem = _problem(model, data, sample, answers, placing, generator)
         _learn_networks(state, problem, "sample", progress)
-        _climb(state, problem, "sample", SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
-        _learn_hyperparameters(state, problem, "sample", progress)
+        if any(model.hyper):
+            _learn_hyperparameters(state, problem, "sample", progress)
+        else:
+            _climb(state, problem, "sample", SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
         assert problem.latest is not None
         found = problem.missing(state.free, problem.latest, SAMPLE_INFORMATION, NEGLIGIBLE)
         state.missing = _scaled(found, _total(data, persons) / _total(data, sample))
         state.converged = False
     problem = _problem(state.model, data, persons, answers, placing, generator)
-    if len(sample) == len(persons):
+    if any(model.hyper) and len(sample) == len(persons):
         _learn_hyperparameters(state, problem, "everyone", progress)
     _learn_networks(state, problem, "everyone", progress)
     _everyone(state, problem, tolerance, max_passes, progress)
@@ -207,10 +210,8 @@ def _climb(
 
 def _learn_hyperparameters(state: _State, problem: MarginalPosterior, phase: str, progress: Progress) -> None:
     """Alternate between a rough maximum and the hyperparameters of highest evidence around it."""
-    if not any(state.model.hyper):
-        return
-    for _ in range(HYPER_ROUNDS):
-        maximum = _climb(state, problem, phase, SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
+    for tolerance in HYPER_TOLERANCES:
+        maximum = _climb(state, problem, phase, tolerance, SAMPLE_PASSES, progress)
         state.model, settled = learn(problem, maximum.free, maximum.evaluation.passed)
         problem.model = state.model
         if settled:

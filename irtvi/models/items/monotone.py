@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -81,7 +82,7 @@ class MonotoneHierarchy(Hierarchy):
         x = torch.stack([torch.ones_like(location), MEAN_SHAPE_REACH * torch.tanh(0.5 * location)], -1)
         ones = torch.ones_like(x[:, :1])
         tied = [_shared_mean(index["alpha"][:, 0], ones, hyper["s"], math.inf)]
-        tied += [_shared_mean(column, x, hyper["tau"], hyper["g"]) for column in index["v"].T]
+        tied += _alike(index["v"], x, hyper["tau"], hyper["g"])
         return JointNormal(
             torch.cat([t.index for t in tied]),
             torch.cat([t.precision for t in tied]),
@@ -89,6 +90,16 @@ class MonotoneHierarchy(Hierarchy):
             torch.cat([t.mean for t in tied]),
             sum(t.log_normaliser for t in tied),
         )
+
+
+def _alike(
+    index: Int[Tensor, "members columns"], x: Float[Tensor, "members regressors"], sd: float, mean_sd: float
+) -> list[JointNormal]:
+    """The same prior for every column; computed once where the same members of all are free."""
+    first = _shared_mean(index[:, 0], x, sd, mean_sd)
+    if not bool(((index >= 0) == (index[:, :1] >= 0)).all()):
+        return [first, *(_shared_mean(column, x, sd, mean_sd) for column in index.T[1:])]
+    return [replace(first, index=column[column >= 0]) for column in index.T]
 
 
 def _shared_mean(
