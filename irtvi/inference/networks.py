@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import pad
 
 from irtvi.inference.interruption import may_stop
 from irtvi.inference.marginal import MarginalPosterior
@@ -22,6 +23,9 @@ STEPS = 30
 """Steps of the optimiser between passes."""
 MEMORY = 20
 LEAST_VARIANCE = 1e-9
+LEAST_SHARE = 0.01
+"""Of the information about a direction of the output layer that must be left when items follow suit."""
+NEGLIGIBLE = 1e-7
 LEAST_MASS = 1e-3
 """Nodes at which fewer persons than this are expected take no part."""
 
@@ -103,10 +107,9 @@ def opened(problem: MarginalPosterior, free: Float[Tensor, " n_free"], expectati
 def _leading_directions(
     component: Component, network: Network, free: Tensor, theta: Tensor, counts: Tensor
 ) -> Float[Tensor, "features_and_1 directions"]:
-    """Leading eigenvectors of the information about the output layer that the items leave, times the prior sd.
+    """Where the items leave much information about the output layer, times the prior sd of weights.
 
-    It is the information in expected scores, less what the items' own parameters, each with a standard normal
-    prior, explain (a Schur complement).
+    It is the information in expected scores, less what the items' own parameters explain (a Schur complement).
     """
     values = component.slots.free_values(free)
     probs = component.coefficients(theta, values).exp()
@@ -121,7 +124,18 @@ def _leading_directions(
     rises = torch.stack([(probs * codes * derivative).sum(-1) for derivative in own], -1)
     rises = (rises * (persons / variance).sqrt()[..., None]).transpose(0, 1)
     cross = rises.mT @ features
-    inner = rises.mT @ rises + torch.eye(len(own), dtype=rises.dtype, device=rises.device)
-    left = (features.mT @ features - cross.mT @ torch.linalg.solve(inner, cross)).sum(0)
-    vectors = torch.linalg.eigh(left)[1]
-    return network.decay_sd * vectors.flip(1)[:, :N_DIRECTIONS]
+    inner = rises.mT @ rises + LEAST_VARIANCE * torch.eye(len(own), dtype=rises.dtype, device=rises.device)
+    whole = (features.mT @ features).sum(0)
+    left = whole - (cross.mT @ torch.linalg.solve(inner, cross)).sum(0)
+    return network.decay_sd * _most_of_its_own(whole, left)
+
+
+def _most_of_its_own(whole: Float[Tensor, "n n"], left: Float[Tensor, "n n"]) -> Float[Tensor, "n directions"]:
+    """Leading eigenvectors of what is left, among directions of which a fair share is left; 0 where there are fewer."""
+    values, vectors = torch.linalg.eigh(whole)
+    known = values > NEGLIGIBLE * values[-1]
+    white = vectors[:, known] / values[known].sqrt()
+    shares, turn = torch.linalg.eigh(white.T @ left @ white)
+    basis = torch.linalg.qr(white @ turn[:, shares > LEAST_SHARE])[0]
+    leading = (basis @ torch.linalg.eigh(basis.T @ left @ basis)[1]).flip(1)[:, :N_DIRECTIONS]
+    return pad(leading, (0, N_DIRECTIONS - leading.shape[1]))
