@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from irtvi.inference.interruption import may_stop
-from irtvi.inference.marginal import MarginalPosterior
 from irtvi.inference.table import Expectations, component_derivatives, expected_of, finite
 from irtvi.models.items.networks import N_DIRECTIONS, Network
 from irtvi.models.model import Component, Model
@@ -86,7 +85,7 @@ def weights_log_prior(model: Model) -> float:
     return sum(float(network.weights_log_prior()) for network in networks)
 
 
-def opened(problem: MarginalPosterior, free: Float[Tensor, " n_free"], expectations: Expectations) -> Model:
+def opened(model: Model, free: Float[Tensor, " n_free"], expectations: Expectations) -> Model:
     """The model with output layers that may move along a few directions.
 
     Those in which the answers say most about a change that the items could not make by their own parameters.
@@ -94,14 +93,14 @@ def opened(problem: MarginalPosterior, free: Float[Tensor, " n_free"], expectati
     and leave a ridge on which the search goes astray.
     """
     components = []
-    for component, columns in zip(problem.model.components, problem.model.component_columns, strict=True):
+    for component, columns in zip(model.components, model.component_columns, strict=True):
         item_model = component.item_model
         if isinstance(item_model, Network):
             counts = expected_of(columns, expectations.counts)
             directions = _leading_directions(component, item_model, free, expectations.theta, counts)
             item_model = type(item_model)(item_model.weights, directions)
         components.append(replace(component, item_model=item_model))
-    return replace(problem.model, components=tuple(components))
+    return replace(model, components=tuple(components))
 
 
 def _leading_directions(

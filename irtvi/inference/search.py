@@ -238,7 +238,7 @@ def _learn_networks(state: _State, problem: MarginalPosterior, phase: str, progr
         state.model, state.free = improved(state.model, state.free, expectations)
         problem.model = state.model
     assert expectations is not None
-    state.model = problem.model = opened(problem, state.free, expectations)
+    state.model = problem.model = opened(state.model, state.free, expectations)
     state.missing = None
 
 

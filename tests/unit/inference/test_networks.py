@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import irtvi
-from irtvi.inference.networks import improved, with_weights
-from irtvi.inference.table import Expectations, coefficient_table, expected_of
+from irtvi.inference.networks import LEAST_SHARE, improved, opened, with_weights
+from irtvi.inference.table import Expectations, coefficient_table, expected_of, gradient_and_information
 from irtvi.models.items.item_model import Facts
 from irtvi.models.items.networks import N_DIRECTIONS, N_EMBEDDING, Link, Residual, prior_mean
 from irtvi.models.specification import Specification, build
@@ -37,15 +37,21 @@ def test_the_prior_mean_is_the_two_parameter_model(family, tolerance):
     torch.testing.assert_close(logit, straight, atol=tolerance, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["link", "deep", "residual"])
-def test_steps_on_the_table_climb(name):
-    """Counts from a plateau curve: the complete-data log posterior rises, by much."""
+def of_plateaus(name):
+    """A model of four items, the plateau curve of all of them, and the counts that 4,000 persons would leave."""
     frame = pd.DataFrame(np.random.default_rng(0).integers(0, 2, (40, 4)), columns=list("abcd"))
     built = build(Specification(name), irtvi.read(frame.rename_axis("id").reset_index(), id="id")).model
     truth = 0.5 * torch.sigmoid(3 * (THETA + 1)) + 0.5 * torch.sigmoid(3 * (THETA - 1))
     mass = 400 * torch.exp(-0.5 * THETA.square())
     counts = torch.stack([mass * (1 - truth), mass * truth], -1).expand(-1, 4, -1).flatten(1)
-    expectations = Expectations(THETA, counts, mass)
+    return built, truth, Expectations(THETA, counts, mass)
+
+
+@pytest.mark.parametrize("name", ["link", "deep", "residual"])
+def test_steps_on_the_table_climb(name):
+    """Counts from a plateau curve: the complete-data log posterior rises, by much."""
+    built, truth, expectations = of_plateaus(name)
+    counts = expectations.counts
 
     def value(model, free):
         total = (counts * coefficient_table(model, THETA, free)).sum()
@@ -60,6 +66,27 @@ def test_steps_on_the_table_climb(name):
     near = THETA[:, 0].abs() < 2
     # The slope of the plateau is flat at 0 and steep at -1 and 1; no 2PL comes closer than .07.
     assert float((probs - truth)[near].abs().max()) < 0.06
+
+
+@pytest.mark.parametrize("name", ["link", "deep", "residual"])
+def test_items_cannot_follow_the_directions_of_the_output_layer(name):
+    """What the answers say about each direction is not what they say about the items' own parameters.
+
+    Principal axes of the features instead leave a share of .002 of the first one: stretching all curves.
+    """
+    built, _, expectations = of_plateaus(name)
+    model, free = improved(built, built.start(), expectations)
+    model = opened(model, free, expectations)
+    w = model.components[0].slots.columns()["w"]
+    block = gradient_and_information(model, free, expectations)[1][0]
+    own = block[:, : w.start, : w.start] + 1e-9 * torch.eye(w.start, dtype=block.dtype)
+    cross = block[:, : w.start, w]
+    whole = block[:, w, w].sum(0)
+    left = whole - (cross.mT @ torch.linalg.solve(own, cross)).sum(0)
+    present = whole.diagonal() > 1e-6
+    assert present[0]
+    assert (left.diagonal() >= 0.99 * LEAST_SHARE * whole.diagonal())[present].all()
+    assert float(left[0, 0]) >= float(left.diagonal().max())
 
 
 def test_weights_are_settings_that_rebuild_the_model():
@@ -81,14 +108,29 @@ def test_weights_go_to_the_networks_in_order():
         torch.testing.assert_close(new.weights, old.weights + k)
 
 
-def test_ability_rises_with_the_sum_score_and_the_fit_can_be_repeated():
+@pytest.fixture(scope="module")
+def guessed():
+    """Answers of 500 persons to 8 items, a fifth of them lucky guesses."""
     rng = np.random.default_rng(8)
     theta = rng.normal(size=500)
     right = rng.random((500, 8)) < 0.2 + 0.8 / (1 + np.exp(-1.5 * theta[:, None]))
-    frame = pd.DataFrame(right.astype(int), columns=[f"item{j}" for j in range(8)])
-    data = frame.rename_axis("id").reset_index()
-    first = irtvi.fit(data, model="link", engine="quadrature")
-    second = irtvi.fit(data, model="link", engine="quadrature")
-    assert first.converged
-    assert np.corrcoef(first.abilities.theta, right.sum(1))[0, 1] > 0.95
+    return pd.DataFrame(right.astype(int), columns=[f"item{j}" for j in range(8)])
+
+
+@pytest.mark.parametrize("name", ["link", "deep", "residual", "monotone"])
+def test_ability_rises_and_seeds_agree(name, guessed):
+    """Ability goes with the sum score, and each seed's curves lie within the other's bands."""
+    data = guessed.rename_axis("id").reset_index()
+    first, second = (irtvi.fit(data, model=name, seed=seed) for seed in (0, 1))
+    assert first.converged and second.converged
+    assert np.corrcoef(first.abilities.theta, guessed.sum(axis=1))[0, 1] > 0.95
+    theta = np.linspace(-2, 2, 9)
+    one, other = (fit.curves(theta=theta, what="probability", level=0.9) for fit in (first, second))
+    assert one.value.between(other.lower, other.upper).all()
+    assert other.value.between(one.lower, one.upper).all()
+
+
+def test_a_fit_can_be_repeated(guessed):
+    data = guessed.rename_axis("id").reset_index()
+    first, second = (irtvi.fit(data, model="link", engine="quadrature") for _ in range(2))
     pd.testing.assert_frame_equal(first.items, second.items)
