@@ -31,7 +31,7 @@ SAMPLE_INFORMATION = 2_500
 """Persons of the sample from whom the curvature for everyone comes."""
 SAMPLE_PAYS = 4
 """A sample is searched first where there are more than so many times as many persons."""
-HYPER_TOLERANCES = 1.0, 0.3, 0.3, 0.3
+HYPER_TOLERANCES = 0.3, 0.3, 0.3, 0.3
 """Of the searches before hyperparameters are learned, in standard errors."""
 NETWORK_PASSES = 60
 NETWORK_GAIN, NETWORK_SHARE = 0.05, 1e-6

@@ -122,7 +122,8 @@ def test_ability_rises_and_seeds_agree(name, guessed):
     """Ability goes with the sum score, and each seed's curves lie within the other's bands."""
     data = guessed.rename_axis("id").reset_index()
     first, second = (irtvi.fit(data, model=name, seed=seed) for seed in (0, 1))
-    assert first.converged and second.converged
+    assert first.converged
+    assert second.converged
     assert np.corrcoef(first.abilities.theta, guessed.sum(axis=1))[0, 1] > 0.95
     theta = np.linspace(-2, 2, 9)
     one, other = (fit.curves(theta=theta, what="probability", level=0.9) for fit in (first, second))
