@@ -32,6 +32,8 @@ GAIN = 3.0
 """Log evidence by which an optional hyperparameter must pay."""
 SETTLED = 0.17
 """Hyperparameters that change by less than this factor (log) need no further round."""
+LOOSER = 2.0
+"""Factor by which a hyperparameter may rise in a round: a quadratic around a point overstates what lies far off."""
 FIRST_GRID = 7
 SIMPLEX = 0.5
 MIXTURE_GRID = 11
@@ -87,7 +89,7 @@ def learn(problem: MarginalPosterior, free: Float[Tensor, " n_free"], passed: Pa
         if component.item_model.hierarchy is None:
             continue
         quadratic = _some_items(problem, free, passed, part)
-        found = _highest(quadratic, model.hyper[part])
+        found = _not_much_looser(_highest(quadratic, model.hyper[part]), component, model.hyper[part])
         settled &= _close(found, model.hyper[part])
         hyper[part] = found
     return tie(model, hyper, free), settled
@@ -226,6 +228,13 @@ def _climb(quadratic: Quadratic, start: Mapping[str, float], names: list[str]) -
         options={"initial_simplex": simplex, "xatol": 0.05, "fatol": 0.02, "maxfev": 40 * len(names)},
     )  # fmt: skip
     return {**start, **{n: math.exp(x) for n, x in zip(names, found.x, strict=True)}}, -float(found.fun)
+
+
+def _not_much_looser(
+    found: Mapping[str, float], component: Component, before: Mapping[str, float]
+) -> dict[str, float]:
+    specs = _hierarchy(component).hyperparameters
+    return {h.name: min(found[h.name], LOOSER * (before[h.name] or h.start)) for h in specs}
 
 
 def _close(found: Mapping[str, float], before: Mapping[str, float]) -> bool:
