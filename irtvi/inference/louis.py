@@ -186,12 +186,13 @@ class FirstOrder:
     def missing_information(self, weights: Float[Tensor, " persons"] | None) -> Float[Tensor, "n_free n_free"]:
         """The part of :func:`missing_information` that these coefficients are."""
         assert self.tables is not None
-        n_columns, device = self.tables.n_columns, self.tables.target.device
-        total = torch.zeros(n_columns, n_columns, dtype=torch.float64, device=device)
-        for persons, coefficients in self.parts:
+        n_free, device = self.tables.model.n_free, self.tables.target.device
+        total = torch.zeros(n_free, n_free, dtype=torch.float64, device=device)
+        for persons, columns in self.parts:
+            coefficients = self.tables.by_free(columns)
             weighted = coefficients if weights is None else coefficients * weights[persons, None].to(coefficients.dtype)
             total += weighted.T @ coefficients
-        return self.tables.onto_free(total)
+        return total
 
 
 def missing_information(
