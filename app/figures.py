@@ -18,7 +18,7 @@ _TEACHER = (
     (re.compile(r"^Ability \(θ\) and difficulty$"), "Ability and difficulty"),
     (re.compile(r"^Persons and items on one scale$"), "Students and questions on one scale"),
     (re.compile(r"^Abilities in order"), "Scores in order, with the likely range"),
-    (re.compile(r"^Items by difficulty and discrimination"), "Questions: how hard, how well they tell apart"),
+    (re.compile(r"^Difficulty and discrimination"), "Questions: how hard, how well they tell apart"),
     (re.compile(r"^Item characteristic curve: "), "How the chance grows: "),
     (re.compile(r"( of [\d,]+) persons"), r"\1 students"),
     (re.compile(r" under (\d+) models$"), r" in \1 kinds of analysis"),
@@ -80,7 +80,7 @@ def show_below(heading: str, make: Callable[..., go.Figure], *arguments: Any, wo
     drawn = _drawn(make, arguments, {}, words)
     if drawn is not None:
         figure, alt = drawn
-        figure.update_layout(title_text="", margin_t=64)
+        figure.update_layout(title_text="", margin_t=16, legend_y=1)
         st.plotly_chart(figure, key=key, width="stretch", theme=None, config=CONFIG, alt=alt)
 
 

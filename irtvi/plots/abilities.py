@@ -49,17 +49,23 @@ def abilities(result: Result, *, cut: float | None = None, dark: bool = False) -
             line={"color": colours.accent, "width": 2}, hoverinfo="skip",
         )
     )  # fmt: skip
+    ends = [float(min(place[0], edges[0])), float(max(place[-1], edges[-1]))]
     if cut is not None:
         share = float((theta > cut).mean())
+        ends = [min(ends[0], cut), max(ends[1], cut)]
+        side = "right" if cut <= (ends[0] + ends[1]) / 2 else "left"
         figure.add_vline(
-            x=cut, line={"color": colours.ink, "dash": "dash", "width": 1.4},
+            x=cut, line={"color": colours.ink, "dash": "dash", "width": 1.4}, annotation_position=f"top {side}",
             annotation={"text": f"cut {cut:g}: {share:.0%} of the estimates above", "font": {"color": colours.ink}},
         )  # fmt: skip
-    figure.update_xaxes(title_text=ABILITY)
+    # A fixed range: the text at the cut would widen an automatic one.
+    figure.update_xaxes(title_text=ABILITY, range=ends)
+    figure.update_yaxes(range=[0, 1.12 * max(float(counts.max()), float(density.max()) * len(theta) * width)])
     figure.update_yaxes(title_text="Persons")
     figure.update_layout(bargap=0)
     title = f"Abilities of {len(theta):,} persons"
-    alt = f"Histogram of the abilities of {len(theta)} persons, mean {theta.mean():.2f}, sd {theta.std():.2f}."
+    alt = f"Histogram of the abilities of {len(theta)} persons, mean {theta.mean():.2f}, sd {theta.std():.2f}"
+    alt += "." if cut is None else f"; {float((theta > cut).mean()):.0%} of the estimates lie above the cut {cut:g}."
     return styled(figure, dark, title=title, alt=alt, height=420)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Hashable
 import plotly.graph_objects as go
 
 from irtvi.plots.item_curves import category_points, chosen_items
+from irtvi.plots.labels import name_of
 from irtvi.plots.theme import ABILITY, look, styled
 from irtvi.plots.traces import band, error_bars
 from irtvi.responses.responses import Responses
@@ -39,7 +40,7 @@ def category_curves(
     observed = category_points(result, item, level, responses)
     figure = go.Figure()
     for k, (category, own) in enumerate(table.groupby("category", sort=False)):
-        colour, name = colours.series[k % len(colours.series)], str(category)
+        colour, name = colours.series[k % len(colours.series)], name_of(category)
         if k < MOST_BANDS:
             figure.add_trace(band(own, colour, name, name, False))
         figure.add_trace(
@@ -62,6 +63,6 @@ def category_curves(
     figure.update_xaxes(title_text=ABILITY, range=[-4, 4])
     figure.update_yaxes(title_text="Probability", range=[-0.02, 1.02])
     figure.update_layout(legend_title_text="answer ")
-    title = f"Answers to {item}"
+    title = f"Answers to {name_of(item)}"
     n_categories = table["category"].nunique()
-    return styled(figure, dark, title=title, alt=f"{title}: probability of {n_categories} categories.", height=420)
+    return styled(figure, dark, title=title, alt=f"Answers to {item}: probability of {n_categories} categories.", height=420)

@@ -4,10 +4,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from irtvi.errors import SpecificationError
+from irtvi.plots.labels import name_of
 from irtvi.plots.theme import ABILITY, look, styled, translucent
 from irtvi.results.result import Result
 
 MOST_NAMED = 40
+LONGEST_NAME = 20
 
 
 def caterpillar(result: Result, *, most: int = 300, level: float = 0.95, dark: bool = False) -> go.Figure:
@@ -54,7 +56,7 @@ def caterpillar(result: Result, *, most: int = 300, level: float = 0.95, dark: b
     figure.update_xaxes(title_text=ABILITY)
     figure.update_yaxes(title_text="Place from below", range=[1 - edge, len(table) + edge])
     if len(shown) <= MOST_NAMED:
-        figure.update_yaxes(title_text=None, tickvals=rank + 1, ticktext=ids)
+        figure.update_yaxes(title_text=None, tickvals=rank + 1, ticktext=[name_of(person, LONGEST_NAME) for person in ids])
     title = "Abilities in order"
     if len(shown) < len(table):
         title += f": {len(shown)} of {len(table):,} persons, evenly by rank"

@@ -4,15 +4,17 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from irtvi.errors import SpecificationError
+from irtvi.plots.labels import name_of
 from irtvi.plots.theme import look, styled
 
 CRITERIA = ("aic", "bic", "sabic")
+MARKS = (("circle", 17), ("diamond", 13), ("square", 7))
 WITHIN = 2.0
 """Standard errors that the bars reach."""
 
 
 def comparison(table: pd.DataFrame, *, dark: bool = False) -> go.Figure:
-    """What :func:`irtvi.compare` says, best model to the right.
+    """What :func:`irtvi.compare` says, the best model farthest to the right.
 
     Parameters
     ----------
@@ -23,7 +25,7 @@ def comparison(table: pd.DataFrame, *, dark: bool = False) -> go.Figure:
     dark : bool
     """
     colours = look(dark)
-    names = [str(name) for name in table.index]
+    names = [name_of(name) for name in table.index]
     figure = go.Figure()
     if "held_out_difference" in table:
         hues = {"worse": colours.accent, "best": colours.series[2]}
@@ -47,11 +49,12 @@ def comparison(table: pd.DataFrame, *, dark: bool = False) -> go.Figure:
         known = [name for name in CRITERIA if name in table and bool(table[name].notna().any())]
         if not known:
             raise SpecificationError("The table has neither held-out answers nor AIC, BIC or SABIC to draw.")
-        for colour, symbol, name in zip(colours.series, ("circle", "diamond", "square"), known, strict=False):
+        # The later ones are smaller: the best models of several criteria lie on one point.
+        for colour, (symbol, size), name in zip(colours.series, MARKS, known, strict=False):
             figure.add_trace(
                 go.Scatter(
                     x=table[name].min() - table[name], y=names, mode="markers", name=name.upper(),
-                    marker={"size": 10, "color": colour, "symbol": symbol}, customdata=table[[name]],
+                    marker={"size": size, "color": colour, "symbol": symbol}, customdata=table[[name]],
                     hovertemplate="%{y}: %{customdata[0]:.2f}, %{x:.2f} from the best<extra>%{fullData.name}</extra>",
                 )
             )  # fmt: skip

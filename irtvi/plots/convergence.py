@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from irtvi.diagnostics.convergence import LIMITS, Convergence
 from irtvi.diagnostics.convergence import convergence as certificate
-from irtvi.plots.theme import ABILITY, Look, look, styled
+from irtvi.plots.theme import ABILITY, LEGEND_ABOVE, Look, look, styled
 from irtvi.results.result import Result
 
 MOST_POINTS = 1_500
@@ -70,7 +70,7 @@ def convergence(result: Result, responses: Any = None, *, dark: bool = False) ->
     title, head = "How far the fit can be trusted", HEAD if n_rows > 1 else HEAD_WITHOUT_LEGEND
     alt = f"{title}, in shares of persons: {found.said()}."
     styled(figure, dark, title=title, alt=alt, height=head + ROW * n_rows)
-    legend = {"y": 1 + 34 / (ROW * n_rows - 56), "itemsizing": "constant"}
+    legend = {"y": 1 + 34 / (ROW * n_rows - 56), "itemsizing": "constant", **LEGEND_ABOVE}
     figure.update_layout(margin={"l": 76, "t": head}, legend=legend)
     return figure
 
@@ -109,7 +109,7 @@ def _search(found: Convergence, colours: Look) -> _Panel:
 def _gaps(found: Convergence, colours: Look) -> _Panel:
     names = ("gap_approximation", "gap_amortization", "gap_repaired")
     traces = [_cumulative(found.people, name, colours) for name in names]
-    x = {"title": {"text": "Gap (nats)"}, **LOG}
+    x = {"title": {"text": "Gap (nats)"}, **ACROSS}
     return _Panel("Gaps before and after repair", traces, x, SHARE, LIMITS["gap_amortization"])
 
 
@@ -141,8 +141,8 @@ def _people(found: Convergence, colours: Look) -> _Panel:
 def _warning(found: Convergence, colours: Look) -> _Panel:
     """Pareto k of draws, or the difference of the integral from its half."""
     name = "pareto_k" if _known(found.people, "pareto_k") else "delta"
-    title = "Tail of the weights of draws" if name == "pareto_k" else "Integral against that on every other node"
-    x = {"title": {"text": "Pareto k"}} if name == "pareto_k" else {"title": {"text": "Relative difference"}, **LOG}
+    title = "Tail of the weights of draws" if name == "pareto_k" else "Integral on all against half the nodes"
+    x = {"title": {"text": "Pareto k"}} if name == "pareto_k" else {"title": {"text": "Relative difference"}, **ACROSS}
     trace = _cumulative(found.people, name, colours).update(showlegend=False)
     return _Panel(title, [trace], x, SHARE, LIMITS[name])
 
@@ -164,6 +164,8 @@ COLOURS: dict[str, Callable[[Look], str]] = {
     "step_se": lambda colours: colours.main,
 }
 LOG = {"type": "log", "exponentformat": "power", "dtick": 1}
+ACROSS = {**LOG, "dtick": 2, "tickangle": 0}
+"""Room for nine powers of ten side by side."""
 SHARE = {"title": {"text": "Share of persons"}, "tickformat": ".0%", "range": [0, 1.02]}
 
 

@@ -3,13 +3,15 @@
 import math
 from collections.abc import Hashable, Sequence
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from irtvi.errors import SpecificationError
 from irtvi.plots.item_curves import Axis, axis_of, chosen_items, curves_of, is_ordered, points_of
-from irtvi.plots.theme import ABILITY, look, styled
+from irtvi.plots.labels import name_of
+from irtvi.plots.theme import ABILITY, LEGEND_ABOVE, look, styled
 from irtvi.plots.traces import band, error_bars
 from irtvi.responses.responses import Responses
 from irtvi.results.result import Result
@@ -17,6 +19,7 @@ from irtvi.results.result import Result
 MOST_PANELS = 40
 PANELS_ACROSS = 4
 PANEL_HEIGHT = 230
+LONGEST_NAME = 20
 
 
 def icc(
@@ -61,7 +64,7 @@ def icc(
     down = math.ceil(len(items) / across)
     single = len(items) == 1
     figure = make_subplots(
-        rows=down, cols=across, subplot_titles=None if single else [str(one) for one in items],
+        rows=down, cols=across, subplot_titles=None if single else [name_of(one, LONGEST_NAME) for one in items],
         horizontal_spacing=0.05, vertical_spacing=0.32 / down if down > 1 else 0.1,
     )  # fmt: skip
     fitted, observed = curves_of(result, items, level), points_of(result, items, level, responses)
@@ -75,17 +78,21 @@ def icc(
         if row == down - 1 or k + across >= len(items):
             figure.update_xaxes(title_text=ABILITY, row=row + 1, col=column + 1)
     figure.update_xaxes(range=[-4, 4])
-    title = f"Item characteristic curve: {items[0]}" if single else "Item characteristic curves"
-    alt = (
-        f"{title}: fitted curve with a {level:.0%} band over ability from -4 to 4"
-        f"{f', and shares of the answers in groups of ability with {level:.0%} intervals' if observed else ''}."
-    )
+    title = f"Item characteristic curve: {name_of(items[0])}" if single else "Item characteristic curves"
+    alt = f"{_said(items[0], fitted[items[0]]) if single else title}, with a {level:.0%} band"
+    alt += f", and the answers of groups of ability with {level:.0%} intervals." if observed else "."
     height = 420 if single else 156 + PANEL_HEIGHT * down
     styled(figure, dark, title=title, alt=alt, height=height)
     if not single:
         # The panels' own titles lie just above them.
-        figure.update_layout(legend={"y": 1 + 26 / (height - 156)}, margin={"t": 100})
+        figure.update_layout(legend={"y": 1 + 26 / (height - 156), **LEGEND_ABOVE}, margin={"t": 100})
     return figure
+
+
+def _said(item: Hashable, fitted: pd.DataFrame) -> str:
+    """The curve in words."""
+    values = [f"{np.interp(theta, fitted['theta'], fitted['value']):.2f} at ability {theta}" for theta in (-2, 0, 2)]
+    return f"Item characteristic curve of {item}: {', '.join(values)}"
 
 
 def _padded(axis: Axis) -> list[float]:
@@ -102,7 +109,7 @@ def _panel(
         go.Scatter(
             x=fitted["theta"], y=fitted["value"], mode="lines", line={"color": colours.main, "width": 2.2},
             name="model", legendgroup="model", showlegend=first,
-            customdata=[[str(item)]] * len(fitted),
+            customdata=[[name_of(item)]] * len(fitted),
             hovertemplate="%{customdata[0]}: θ %{x:.2f}, model %{y:.3f}<extra></extra>",
         ),
     ]  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from irtvi.plots.item_curves import chosen_items
+from irtvi.plots.labels import name_of
 from irtvi.plots.theme import ABILITY, look, styled, translucent
 from irtvi.plots.traces import joined
 from irtvi.results.result import Result
@@ -53,7 +54,7 @@ def icc_lines(
         own = table[table["item"] == highlight]
         figure.add_trace(
             go.Scattergl(
-                x=own["theta"], y=own["value"], mode="lines", name=str(highlight),
+                x=own["theta"], y=own["value"], mode="lines", name=name_of(highlight),
                 line={"color": colours.accent, "width": 3},
             )
         )  # fmt: skip

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 
 from irtvi.errors import SpecificationError
 from irtvi.plots.item_curves import axis_of, chosen_items, curves_of, points_of
+from irtvi.plots.labels import name_of
 from irtvi.plots.theme import ABILITY, look, styled
 from irtvi.plots.traces import band, error_bars
 from irtvi.results.result import Result
@@ -65,5 +66,6 @@ def icc_overlay(
     pad = 0.02 * (axis.high - axis.low)
     figure.update_xaxes(title_text=ABILITY, range=[-4, 4])
     figure.update_yaxes(title_text=axis.title, range=[axis.low - pad, axis.high + pad])
-    title = f"{item} under {len(results)} models"
-    return styled(figure, dark, title=title, alt=f"{title}: {', '.join(results)}.", height=420)
+    under = f"under {len(results)} models"
+    alt = f"{item} {under}: {', '.join(results)}."
+    return styled(figure, dark, title=f"{name_of(item)} {under}", alt=alt, height=420)

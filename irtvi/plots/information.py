@@ -3,10 +3,12 @@
 from collections.abc import Hashable, Sequence
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from irtvi.plots.item_curves import chosen_items
+from irtvi.plots.labels import name_of
 from irtvi.plots.theme import ABILITY, look, styled, translucent
 from irtvi.plots.traces import band, joined
 from irtvi.results.result import Result
@@ -38,22 +40,22 @@ def information(
     Returns
     -------
     plotly.graph_objects.Figure
-        Fisher information on the left axis; the conditional standard error ``1 / sqrt(sum of the information)`` dashed
-        on the right one.
+        Fisher information on the left axis; of several items, the conditional standard error
+        ``1 / sqrt(sum of the information)`` dashed on the right one.
     """
     wanted = chosen_items(result, items)
     colours = look(dark)
     theta = np.linspace(-4, 4, N_POINTS)
     table = result.curves(wanted, theta, what="information", level=level)
-    figure = make_subplots(specs=[[{"secondary_y": True}]])
+    figure = make_subplots(specs=[[{"secondary_y": len(wanted) > 1}]])
     if len(wanted) <= MOST_NAMED:
         for colour, (item, own) in zip(colours.series, table.groupby("item", sort=False), strict=False):
             if len(wanted) <= 3:
-                figure.add_trace(band(own, colour, str(item), str(item), False))
+                figure.add_trace(band(own, colour, name_of(item), name_of(item), False))
             figure.add_trace(
                 go.Scatter(
-                    x=own["theta"], y=own["value"], mode="lines", name=str(item), legendgroup=str(item),
-                    line={"color": colour, "width": 2}, customdata=[[str(item)]] * len(own),
+                    x=own["theta"], y=own["value"], mode="lines", name=name_of(item), legendgroup=name_of(item),
+                    line={"color": colour, "width": 2}, customdata=[[name_of(item)]] * len(own),
                     hovertemplate="%{customdata[0]}: θ %{x:.2f}, information %{y:.2f}<extra></extra>",
                 )
             )  # fmt: skip
@@ -67,26 +69,30 @@ def information(
                 hovertemplate="%{text}: θ %{x:.2f}, information %{y:.2f}<extra></extra>",
             )
         )  # fmt: skip
-    total = np.nansum(table["value"].to_numpy().reshape(len(wanted), N_POINTS), 0)
-    shown = total > (2 * LARGEST_SE) ** -2.0
-    se = total[shown] ** -0.5
-    figure.add_trace(
-        go.Scatter(
-            x=theta[shown], y=se, mode="lines", name="standard error" + " of all of them" * (len(wanted) > 1),
-            line={"color": colours.ink, "width": 2, "dash": "dash"},
-            hovertemplate="θ %{x:.2f}: standard error %{y:.2f}<extra></extra>",
-        ),
-        secondary_y=True,
-    )  # fmt: skip
+    if len(wanted) > 1:
+        figure.add_trace(_standard_error(table, theta, colours.ink), secondary_y=True)
     figure.update_xaxes(title_text=ABILITY, range=[-4, 4])
-    figure.update_yaxes(title_text="Information", rangemode="tozero", secondary_y=False)
-    highest = min(LARGEST_SE, 1.1 * float(se.max())) if len(se) else LARGEST_SE
-    figure.update_yaxes(title_text="Standard error of θ", range=[0, highest], secondary_y=True)
+    figure.update_yaxes(title_text="Information", rangemode="tozero")
     top = int(np.nanargmax(table["value"].to_numpy()))
     most, at = wanted[top // N_POINTS], theta[top % N_POINTS]
-    title = f"Information of {len(wanted)} items" if len(wanted) > 1 else f"Information of item {wanted[0]}"
+    title = f"Information of {len(wanted)} items" if len(wanted) > 1 else f"Information of item {name_of(wanted[0])}"
     alt = f"{title} over ability from -4 to 4; item {most} tells most, at ability {at:.1f}."
     styled(figure, dark, title=title, alt=alt, height=420)
-    figure.update_yaxes(showgrid=False, tickmode="auto", secondary_y=True)
-    figure.update_layout(margin={"r": 64})
+    if len(wanted) > 1:
+        highest = min([LARGEST_SE, 1.1 * float(np.max(figure.data[-1].y, initial=0.0)) or LARGEST_SE])
+        figure.update_yaxes(
+            title_text="Standard error of θ", range=[0, highest], showgrid=False, tickmode="auto", secondary_y=True
+        )
+        figure.update_layout(margin={"r": 64})
     return figure
+
+
+def _standard_error(table: pd.DataFrame, theta: np.ndarray, colour: str) -> go.Scatter:
+    """Of a test made of the items of the table, where it is small enough to be of interest."""
+    total = np.nansum(table["value"].to_numpy().reshape(-1, len(theta)), 0)
+    shown = total > (2 * LARGEST_SE) ** -2.0
+    return go.Scatter(
+        x=theta[shown], y=total[shown] ** -0.5, mode="lines", name="standard error of all of them",
+        line={"color": colour, "width": 2, "dash": "dash"},
+        hovertemplate="θ %{x:.2f}: standard error %{y:.2f}<extra></extra>",
+    )  # fmt: skip

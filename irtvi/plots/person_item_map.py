@@ -7,14 +7,19 @@ from plotly.subplots import make_subplots
 
 from irtvi.plots.abilities import bin_edges
 from irtvi.plots.difficulties import difficulties
+from irtvi.plots.labels import name_of, packed
 from irtvi.plots.theme import ABILITY, look, styled, translucent
 from irtvi.results.result import Result
 
 MOST_LABELS = 60
 """With more steps of items, a histogram takes the place of their names."""
 LONGEST_LABEL = 14
-FEWEST_COLUMNS = 5
-"""Room for so many names side by side, so that the marks of a few items stay near the scale."""
+ROOM = 42
+"""Characters that fit side by side in half a page; where names need more, a histogram takes their place."""
+MARK = 2
+"""Characters that the mark before a name takes, and the gap after it."""
+LINES = 30
+"""Names that fit one above the other."""
 REACH = 5.0
 """Difficulties beyond this stand at the edge, with an arrow."""
 
@@ -41,7 +46,9 @@ def person_item_map(result: Result, *, dark: bool = False) -> go.Figure:
     low = float(np.nanmin([*theta, *steps["place"]])) - 0.35
     high = float(np.nanmax([*theta, *steps["place"]])) + 0.35
 
-    labelled = len(steps) <= MOST_LABELS
+    ordered = steps.dropna(subset=["place"]).sort_values("place")
+    left, names = _placed(ordered, (high - low) / LINES)
+    labelled = len(ordered) <= MOST_LABELS and bool((left + [len(n) for n in names] <= ROOM).all())
     figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.0, column_widths=[0.4, 0.6])
     edges = bin_edges(theta)
     counts, _ = np.histogram(theta, edges)
@@ -53,12 +60,11 @@ def person_item_map(result: Result, *, dark: bool = False) -> go.Figure:
         ),
         row=1, col=1,
     )  # fmt: skip
-    for trace in _labels(steps, low, high, dark) if labelled else [_histogram(steps, dark)]:
-        figure.add_trace(trace, row=1, col=2)
+    figure.add_trace(_labels(ordered, left, names, dark) if labelled else _histogram(ordered, dark), row=1, col=2)
     figure.update_xaxes(title_text="Persons", autorange="reversed", row=1, col=1)
     figure.update_xaxes(
-        title_text="Items" if labelled else "Number of items", showticklabels=not labelled, showgrid=not labelled,
-        row=1, col=2,
+        title_text="Items" if labelled else "Number of items", showgrid=not labelled,
+        range=[-1, ROOM + MARK] if labelled else None, row=1, col=2,
     )  # fmt: skip
     figure.update_yaxes(range=[low, high])
     figure.update_yaxes(title_text=f"{ABILITY} and difficulty", row=1, col=1)
@@ -68,47 +74,42 @@ def person_item_map(result: Result, *, dark: bool = False) -> go.Figure:
         f"{steps['difficulty'].median():.2f}."
     )
     styled(figure, dark, title=title, alt=alt, height=520)
-    figure.update_xaxes(ticks="" if labelled else "outside", row=1, col=2)
+    if labelled:
+        # Ticks without a colour keep both axes' titles on one line.
+        figure.update_xaxes(ticks="", tickfont={"color": translucent(colours.paper, 0.0)}, row=1, col=2)
     return figure
 
 
-def _labels(steps: pd.DataFrame, low: float, high: float, dark: bool) -> list[go.Scatter]:
-    """Names beside marks, moved to the right where they would overlap."""
+def _placed(ordered: pd.DataFrame, row_height: float) -> tuple[np.ndarray, list[str]]:
+    """Left end of each name, moved to the right where names would overlap, and the names."""
+    names = [label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…" for label in ordered["label"]]
+    left = packed(ordered["place"].to_numpy(dtype=float), [len(name) + MARK for name in names], row_height)
+    return left, names
+
+
+def _labels(ordered: pd.DataFrame, left: np.ndarray, names: list[str], dark: bool) -> go.Scatter:
+    """Names beside marks."""
     colours = look(dark)
-    ordered = steps.dropna(subset=["place"]).sort_values("place")
-    row_height = (high - low) / 24
-    last: list[float] = []
-    columns = []
-    for place in ordered["place"]:
-        column = next((k for k, top in enumerate(last) if place - top >= row_height), len(last))
-        last[column : column + 1] = [place]
-        columns.append(column)
     beyond = (ordered["difficulty"] - ordered["place"]).to_numpy()
     symbols = np.where(beyond > 0, "triangle-up", np.where(beyond < 0, "triangle-down", "line-ew"))
-    shown = [t if len(t) <= LONGEST_LABEL else t[: LONGEST_LABEL - 1] + "…" for t in ordered["label"]]
-    marks = go.Scatter(
-        x=columns, y=ordered["place"], mode="markers+text", text=[f"  {t}" for t in shown],
-        textposition="middle right", textfont={"size": 12, "color": colours.ink}, cliponaxis=False,
+    return go.Scatter(
+        x=left, y=ordered["place"], mode="markers+text", text=[f" {name_of(name)}" for name in names],
+        textposition="middle right", textfont={"size": 11, "color": colours.ink}, cliponaxis=False,
         marker={
-            "symbol": symbols, "size": 10, "color": colours.accent, "line": {"color": colours.accent, "width": 2}
+            "symbol": symbols, "size": 8, "color": colours.accent, "line": {"color": colours.accent, "width": 2}
         },
         customdata=ordered[["item", "difficulty", "sd"]].astype(object),
         hovertemplate="%{customdata[0]}: difficulty %{customdata[1]:.2f} (sd %{customdata[2]:.2f})<extra></extra>",
         name="items", showlegend=False,
     )  # fmt: skip
-    edge = go.Scatter(
-        x=[-0.3, max(FEWEST_COLUMNS, max(columns, default=0) + 1.0)], y=[low, low], mode="markers",
-        marker={"opacity": 0}, hoverinfo="skip", showlegend=False,
-    )  # fmt: skip
-    return [marks, edge]
 
 
 def _histogram(steps: pd.DataFrame, dark: bool) -> go.Bar:
-    place = steps["place"].dropna().to_numpy(dtype=float)
+    place = steps["place"].to_numpy(dtype=float)
     edges = bin_edges(place)
     counts, _ = np.histogram(place, edges)
     inside = np.digitize(place, edges) - 1
-    names = steps.dropna(subset=["place"])["label"].to_numpy()
+    names = steps["label"].map(name_of).to_numpy()
     examples = [
         ", ".join(names[inside == k][:6]) + (" …" if (inside == k).sum() > 6 else "") for k in range(len(counts))
     ]

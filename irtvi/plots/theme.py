@@ -7,6 +7,11 @@ import plotly.graph_objects as go
 ABILITY = "Ability (θ)"
 MOST_SVG_POINTS = 5_000
 """Beyond, points are drawn by WebGL."""
+DEFAULT_HEIGHT = 450
+TITLE_HEIGHT = 40
+"""Pixels for the title; the legend begins below it, takes as many lines as it needs, and pushes the panel down."""
+LEGEND_ABOVE = {"yref": "paper", "yanchor": "bottom"}
+"""For figures of several panels, whose own titles stand between the legend and the panels."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,12 @@ def look(dark: bool) -> Look:
 
 
 def styled(figure: go.Figure, dark: bool, *, title: str = "", alt: str = "", height: int | None = None) -> go.Figure:
-    """A figure in the look of all others; ``alt`` describes it in words (``figure.layout.meta["alt"]``)."""
+    """A figure in the look of all others; ``alt`` describes it in words (``figure.layout.meta["alt"]``).
+
+    Notes
+    -----
+    Legends are placed from the top edge downwards: a narrow window breaks them into several lines.
+    """
     colours = look(dark)
     figure.update_layout(
         template="none",
@@ -75,14 +85,15 @@ def styled(figure: go.Figure, dark: bool, *, title: str = "", alt: str = "", hei
             "color": colours.ink,
         },
         colorway=list(colours.series),
-        margin={"l": 64, "r": 24, "t": 72, "b": 56},
+        margin={"l": 64, "r": 24, "t": TITLE_HEIGHT + 8, "b": 56},
         hoverlabel={"namelength": -1},
         legend={
             "orientation": "h",
             "x": 0,
             "xanchor": "left",
-            "y": 1.01,
-            "yanchor": "bottom",
+            "y": 1 - TITLE_HEIGHT / (height or DEFAULT_HEIGHT),
+            "yref": "container",
+            "yanchor": "top",
             "font": {"size": 12},
         },
         meta={"alt": alt or title},

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from irtvi.plots.labels import name_of
 from irtvi.plots.theme import translucent
 
 
@@ -27,7 +28,7 @@ def joined(table: pd.DataFrame, items: Sequence[Hashable]) -> tuple[np.ndarray, 
     theta = table["theta"].to_numpy(dtype=np.float32).reshape(len(items), n_points)
     value = table["value"].to_numpy(dtype=np.float32).reshape(len(items), n_points)
     gap = np.full((len(items), 1), np.nan, dtype=np.float32)
-    names = np.repeat(np.array([str(item) for item in items], dtype=object), n_points + 1)
+    names = np.repeat(np.array([name_of(item) for item in items], dtype=object), n_points + 1)
     return np.hstack([theta, gap]).ravel(), np.hstack([value, gap]).ravel(), names
 
 

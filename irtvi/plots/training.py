@@ -42,7 +42,7 @@ def training(result: Result, *, dark: bool = False) -> go.Figure:
                 )  # fmt: skip
     figure.update_yaxes(title_text="Objective (nats)", tickformat=",.6~r", row=1, col=1)
     figure.update_yaxes(title_text="Step (SE)", type="log", exponentformat="power", dtick=1, row=2, col=1)
-    figure.update_xaxes(title_text="Pass", row=2, col=1)
+    figure.update_xaxes(title_text="Pass", dtick=1 if len(trace) < 10 else None, row=2, col=1)
     title = "How the fit went"
     alt = f"{title}: {len(trace)} passes in {result.posterior.seconds:.1f} seconds. {result.reason}"
     styled(figure, dark, title=title, alt=alt, height=480)

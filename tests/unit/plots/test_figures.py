@@ -14,6 +14,7 @@ from irtvi.errors import ResponsesNeededError, SpecificationError
 from irtvi.plots.abilities import bin_edges
 from irtvi.plots.curves_page import curves_page
 from irtvi.plots.difficulties import difficulties
+from irtvi.plots.labels import apart, packed
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,29 @@ def test_histogram_counts_everybody_once(many):
     bars = plots.abilities(many).data[0]
     assert sum(bars.y) == len(many.abilities)
     assert len(bin_edges(np.array([0.2]))) >= 2
+
+
+def test_names_are_shown_letter_by_letter():
+    answers = irtvi.load_data("lsat7").rename(columns={"Item.1": "<b>1</b>"})
+    result = irtvi.fit(answers, model="rasch")
+    figures = plots.icc(result, "<b>1</b>"), plots.category_curves(result, "<b>1</b>"), plots.information(result)
+    for figure in figures:
+        assert "<b>" not in figure.to_json().replace("\\u003c", "<").replace(figure.layout.meta["alt"], "")
+    assert " &lt;b&gt;1&lt;/b&gt;" in plots.person_item_map(result).data[1].text
+
+
+def test_names_do_not_lie_on_one_another():
+    rng = np.random.default_rng(0)
+    x, y, width = rng.uniform(0, 10, 80), rng.uniform(0, 1, 80), rng.uniform(0.5, 2, 80)
+    shown = apart(x, y, width, 0.1)
+    near = (np.abs(y[:, None] - y) < 0.1) & (np.abs(x[:, None] - x) < (width[:, None] + width) / 2)
+    np.fill_diagonal(near, False)
+    assert not near[np.ix_(shown, shown)].any()
+    assert near[~shown][:, shown].any(1).all()  # a name that is left out had no room
+    heights = np.sort(y)
+    left = packed(heights, [3] * 80, 0.1)
+    beside = (heights[:, None] - heights < 0.1) & (heights[:, None] > heights)
+    assert (np.abs(left[:, None] - left)[beside] >= 3).all()
 
 
 def test_wright_map_names_items_or_counts_them(lsat7, graded, many):
