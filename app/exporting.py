@@ -16,6 +16,9 @@ from typing import Any
 import pandas as pd
 from jobs import Job
 from reading import Choices, Source
+from scores import Reference
+
+from irtvi.results.score_report import reference_population
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _PACKAGES = ("irtvi", "torch", "numpy", "pandas", "scipy", "streamlit")
@@ -43,7 +46,7 @@ def saved_model(job: Job) -> bytes:
         return job.result.save(Path(folder) / "model.irtvi").read_bytes()
 
 
-def manifest(source: Source, choices: Choices, job: Job, cut: float, reference: str) -> bytes:
+def manifest(source: Source, choices: Choices, job: Job, cut: float, reference: Reference) -> bytes:
     """What was computed from what, and with what, as JSON."""
     result = job.result
     assert result is not None
@@ -75,13 +78,13 @@ def manifest(source: Source, choices: Choices, job: Job, cut: float, reference: 
             "n_parameters": result.n_parameters,
             "seconds": round(job.elapsed, 3),
         },
-        "scores": {"cut": cut, "reference": reference},
+        "scores": {"cut": cut, "reference": reference_population(result, reference)._asdict()},  # pyright: ignore
         "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
     }
     return json.dumps(facts, indent=2, ensure_ascii=False, default=str).encode()
 
 
-def script(source: Source, choices: Choices, job: Job, cut: float, reference: str) -> str:
+def script(source: Source, choices: Choices, job: Job, cut: float, reference: Reference) -> str:
     """A Python script that reads the same file, fits the same model and writes the same numbers."""
     assert job.result is not None
     request = job.request
@@ -99,6 +102,7 @@ Run it in the folder of the data file. Written for irtvi {_version("irtvi")}.
 """
 
 import irtvi
+from irtvi.results.ranks import rank_intervals
 from irtvi.results.score_report import score_report
 
 responses = {read}
@@ -106,7 +110,7 @@ if responses.digest() != "{job.result.data_digest}":
     raise SystemExit("These are not the data of the export.")
 
 {stopped}result = {fit}
-scores = score_report(result, {cut!r}, reference={reference!r})
+scores = score_report(result, {cut!r}, reference={reference!r}).join(rank_intervals(result))
 
 scores.to_csv("scores.csv", index_label="id")
 result.items.to_csv("items.csv", index_label="item")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -11,7 +9,7 @@ from jobs import Job
 from session import Workspace, keep, remember
 from words import Words
 
-from irtvi import Responses, Result
+from irtvi.diagnostics.person_answers import person_answers
 
 MOST_IN_LIST = 2_000
 SURPRISING = 0.2
@@ -27,15 +25,21 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, words: Word
     if place is None:
         return
     row = table.iloc[place]
-    cells = st.columns(4)
+    cells = st.columns(5)
     cells[0].metric(words["Ability"], f"{row['theta']:.2f}", help=f"± {row['sd']:.2f}")
     cells[1].metric(words["interval"].capitalize(), f"{row['lower']:.2f} to {row['upper']:.2f}")
     cells[2].metric(words["P(cut)"], f"{row['probability_above']:.0%}")
     cells[3].metric("Better than", "–" if np.isnan(row["percentile_sample"]) else f"{row['percentile_sample']:.0f} %",
                     help=f"of the {words['persons']} of these data")  # fmt: skip
+    ranked = pd.notna(row["rank"])
+    cells[4].metric(
+        words["place"], f"{row['rank_lower']:,.0f} to {row['rank_upper']:,.0f}" if ranked else "–",
+        help=f"1 is the highest of {table['rank'].count():,}; 95 % likely to lie between these.",
+    )  # fmt: skip
     if row["status"]:
         st.info(words.sentence(str(row["status"])))
-    answers = workspace.cached(("answers", job.id, place), lambda: answers_of(result, place, float(row["theta"])))
+    person = table.index[place]
+    answers = workspace.cached(("answers", job.id, place), lambda: person_answers(result, person)).astype({"item": str})
     if answers.empty:
         return
     odd = answers[answers["chance"] < SURPRISING]
@@ -48,6 +52,7 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, words: Word
         hide_index=True,
         width="stretch",
         height=min(320, 38 + 35 * max(2, len(answers))),
+        alt=f"Answers of one {words['person']}, the least expected first.",
         column_config={
             "item": words["item"].capitalize(),
             "answer": "Answer",
@@ -55,44 +60,6 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, words: Word
             "chance": st.column_config.NumberColumn("How likely", format="percent"),
         },
     )
-
-
-def answers_of(result: Result, place: int, theta: float) -> pd.DataFrame:
-    """A person's answers, the least expected first.
-
-    Columns: item, answer (as in the data), points, chance (the model's probability of this answer at the person's
-    point estimate; of a measured answer that of one at least as far from the expected, by its mean and sd).
-    """
-    responses = result.responses_of(None)
-    own = responses.subset(persons=np.array([place]))
-    _, items, raw = (part.cpu().numpy() for part in own.raw().pairs())
-    if not len(items):
-        return pd.DataFrame(columns=["item", "answer", "points", "chance"])
-    ids = own.item_ids[items]
-    measured = result.model.measured.cpu().numpy()
-    rows = _measured_rows(result, own, theta)
-    coded = [item for item, j in zip(ids, items, strict=True) if not measured[j]]
-    curves = result.curves(coded, theta=[theta], what="probability") if coded else pd.DataFrame({"item": []})
-    chances = {item: own["value"].to_numpy() for item, own in curves.groupby("item", sort=False)}
-    for item, j, code in zip(ids, items, raw, strict=True):
-        if measured[j]:
-            continue
-        coding = responses.codings[j]
-        score = coding.scores[code]
-        row = code if result.item_models[j].uses == "raw" else score
-        rows.append((str(item), str(coding.categories[code]), coding.values[score], float(chances[item][row])))
-    table = pd.DataFrame(rows, columns=["item", "answer", "points", "chance"])
-    return table.sort_values("chance", kind="stable", ignore_index=True)
-
-
-def _measured_rows(result: Result, own: Responses, theta: float) -> list[tuple[str, str, float, float]]:
-    numbers = own.numbers(np.flatnonzero(result.model.measured.cpu().numpy()).tolist())
-    rows = []
-    for j, value in zip(numbers.items.tolist(), numbers.values.tolist(), strict=True):
-        item = own.item_ids[j]
-        mean, sd = (result.curves(item, theta=[theta], what=what)["value"].iloc[0] for what in ("expected", "sd"))
-        rows.append((str(item), f"{value:g}", value, math.erfc(abs(value - mean) / sd / math.sqrt(2))))
-    return rows
 
 
 def _choose(workspace: Workspace, ids: pd.Index, words: Words) -> int | None:

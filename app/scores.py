@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 from jobs import Job
 from session import Workspace, keep, remember
 from words import Words
 
+from irtvi.results.ranks import rank_intervals
 from irtvi.results.score_report import reference_population, score_report
 
 SCALES = ("theta", "t_score", "scale500")
 SCALE_NAMES = {"theta": "theta (mean 0, sd 1)", "t_score": "T (mean 50, sd 10)", "scale500": "500 (mean 500, sd 100)"}
-REFERENCES = ("population", "sample")
+REFERENCES = ("population", "sample", "named")
+Reference = str | dict[str, Any]
 
 
-def cut_and_reference(workspace: Workspace, job: Job, words: Words) -> tuple[float, str]:
+def cut_and_reference(workspace: Workspace, job: Job, words: Words) -> tuple[float, Reference]:
     """Widgets for the cut score and for the people whom the scales refer to."""
     assert job.result is not None
     left, right = st.columns(2)
@@ -27,22 +31,39 @@ def cut_and_reference(workspace: Workspace, job: Job, words: Words) -> tuple[flo
     keep(workspace, "cut", float(cut))
     key = remember(workspace, "reference", REFERENCES[0])
     names = {"population": f"all such {words['persons']} (population of the model)",
-             "sample": f"the {words['persons']} of these data"}  # fmt: skip
+             "sample": f"the {words['persons']} of these data",
+             "named": "others, of whom average and spread are known"}  # fmt: skip
     if words.plain:
         names["population"] = f"all such {words['persons']}"
-    reference = right.selectbox("Scales and average refer to", REFERENCES, key=key, format_func=names.__getitem__)
-    keep(workspace, "reference", reference)
-    whose = reference_population(job.result, reference)
+    chosen = right.selectbox("Scales and average refer to", REFERENCES, key=key, format_func=names.__getitem__)
+    keep(workspace, "reference", chosen)
+    reference: Reference = _named(workspace, words) if chosen == "named" else chosen
+    whose = reference_population(job.result, reference)  # pyright: ignore[reportArgumentType]
     if not words.plain:
         right.caption(f"Mean {whose.mean:.3f}, sd {whose.sd:.3f} on the scale of theta.")
     return float(cut), reference
 
 
-def scores_of(workspace: Workspace, job: Job, cut: float, reference: str) -> pd.DataFrame:
-    """The table of `irtvi.results.score_report`."""
+def _named(workspace: Workspace, words: Words) -> Reference:
+    """Name, mean and sd of people who are not in the data, such as a norm sample."""
+    name, mean, sd = st.columns(3)
+    key = remember(workspace, "reference-name", "")
+    said = keep(workspace, "reference-name", name.text_input("Who they are", key=key, placeholder="norm sample"))
+    label = "Their average" if words.plain else "Their mean (theta)"
+    key = remember(workspace, "reference-mean", 0.0)
+    centre = keep(workspace, "reference-mean", mean.number_input(label, key=key, step=0.1, format="%.3f"))
+    label = "Their spread" if words.plain else "Their sd (theta)"
+    key = remember(workspace, "reference-sd", 1.0)
+    spread = keep(workspace, "reference-sd", sd.number_input(label, key=key, min_value=0.001, step=0.1, format="%.3f"))
+    return {"name": said.strip() or "named population", "mean": float(centre), "sd": float(spread)}
+
+
+def scores_of(workspace: Workspace, job: Job, cut: float, reference: Reference) -> pd.DataFrame:
+    """The tables of `irtvi.results.score_report` and `irtvi.results.ranks` side by side."""
     assert job.result is not None
     result = job.result
-    return workspace.cached(
-        ("scores", job.id, cut, reference),
+    scores = workspace.cached(
+        ("scores", job.id, cut, str(reference)),
         lambda: score_report(result, cut, reference=reference),  # pyright: ignore[reportArgumentType]
     )
+    return scores.join(workspace.cached(("ranks", job.id), lambda: rank_intervals(result)))

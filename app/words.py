@@ -40,6 +40,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "information": ("Where the test measures well", "Test information and standard error", "Test information"),
     "map": ("Students and questions on one scale", "Person-item map (Wright map)", "Models and tasks on one scale"),
     "caterpillar": ("Everybody with the likely range", "Caterpillar plot", "Leaderboard with intervals"),
+    "place": ("Likely place", "Rank, 95 % interval", "Rank, 95 % interval"),
     "seed": ("random start", "seed", "seed"),
     "engine": ("method", "engine", "engine"),
 }  # fmt: skip
@@ -75,6 +76,9 @@ _COLUMNS: dict[str, tuple[str, str, str]] = {
     "max_score": ("Points possible", "Max score", "Attempted"),
     "reliable": ("Trustworthy", "Reliable integral", "Reliable integral"),
     "status": ("Remark", "Status", "Status"),
+    "rank": ("Place", "Expected rank", "Expected rank"),
+    "rank_lower": ("Place at best", "Rank, lower 95 %", "Rank, lower 95 %"),
+    "rank_upper": ("Place at worst", "Rank, upper 95 %", "Rank, upper 95 %"),
     "percentile_population": ("Percentile, expected", "Percentile of the population", "Percentile of the population"),
     "percentile_sample": ("Percentile in this group", "Percentile of the sample", "Percentile of the sample"),
     "probability_above": ("Chance above the mark", "P(theta > cut)", "P(theta > threshold)"),
@@ -121,6 +125,7 @@ _OPTIONS = {
 }
 _CHOSEN = re.compile(r"\b(" + "|".join(_OPTIONS) + r")=('[^']*'|True|False)")
 _CHOICES = {"False": "no column", "True": "all"}
+_STEP = re.compile(r"[bt](\d+)")
 _OPTION = re.compile(r"\b(" + "|".join(_OPTIONS) + r")=(?![\w'\"\[({])")
 _JARGON = (
     (re.compile(r"\bitems\b"), "questions"),
@@ -156,6 +161,8 @@ class Words:
 
     def column(self, name: str) -> str:
         """Heading of a column of a table of irtvi."""
+        if self.plain and (step := _STEP.fullmatch(name)):
+            return f"Difficulty of step {step[1]}"
         known = _COLUMNS.get(name)
         return known[AUDIENCES.index(self.audience)] if known else name
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 from figures import show
-from flags import person_flags
 from person_card import person_card
 from scores import SCALE_NAMES, SCALES, cut_and_reference, scores_of
 from session import Workspace, current, keep, remember
@@ -14,9 +13,19 @@ from states import needs_fit
 from words import Words
 
 from irtvi import Result, plots
+from irtvi.diagnostics.flags import person_flags
+from irtvi.results.score_report import OPEN, around_cut
 
 _SHOWN = ("theta", "sd", "sd_items", "lower", "upper", "percentile_population", "percentile_sample",
-          "probability_above", "sum_score", "n_answered", "status")  # fmt: skip
+          "probability_above", "rank_lower", "rank_upper", "sum_score", "n_answered", "status")  # fmt: skip
+
+MOST_SENT = 5_000
+"""Rows that are sent at once; of longer tables the browser asks for what it shows."""
+
+_DIGITS = {
+    "n_answered": "%d", "rank_lower": "%d", "rank_upper": "%d", "sum_score": "%g", "t_score": "%.1f", "t_sd": "%.1f",
+    "scale500": "%.0f", "scale500_sd": "%.0f",
+}  # fmt: skip
 
 
 def page() -> None:
@@ -40,15 +49,15 @@ def page() -> None:
 
 
 def _summary(result: Result, table: pd.DataFrame, words: Words) -> None:
-    answered = table["n_answered"] > 0
+    found = around_cut(table)
     cells = st.columns(3)
     cells[0].metric(
-        f"Expected number above the {words['cut']}",
-        f"{table.loc[answered, 'probability_above'].sum():,.1f}",
+        f"Expected above the {words['cut'].partition(' (')[0]}",
+        f"{found.expected_above:,.1f}",
         help=f"Sum of each {words['person']}'s chance.",
     )
-    unsure = ((table["probability_above"] > 0.1) & (table["probability_above"] < 0.9) & answered).sum()
-    cells[1].metric("Too close to call", f"{unsure:,}", help="The chance of being above lies between 10 % and 90 %.")
+    low, high = (f"{100 * chance:.0f} %" for chance in OPEN)
+    cells[1].metric("Too close to call", f"{found.n_open:,}", help=f"Chance of being above between {low} and {high}.")
     cells[2].metric(f"{words['Persons']} to look at", f"{len(person_flags(result)):,}")
 
 
@@ -73,6 +82,8 @@ def _table(workspace: Workspace, table: pd.DataFrame, words: Words) -> None:
         shown,
         width="stretch",
         height=min(420, 38 + 35 * max(2, len(shown))),
+        lazy=len(shown) > MOST_SENT,
+        alt=f"{words['Abilities']}: one row for each {words['person']}.",
         column_config={name: _column(name, words) for name in columns},
     )
 
@@ -85,10 +96,7 @@ def _column(name: str, words: Words):
         return st.column_config.NumberColumn(label, format="%.1f")
     if name == "status":
         return st.column_config.TextColumn(label)
-    digits = {"n_answered": "%d", "sum_score": "%g", "t_score": "%.1f", "t_sd": "%.1f"}.get(name, "%.2f")
-    if name.startswith("scale500"):
-        digits = "%.0f"
-    return st.column_config.NumberColumn(label, format=digits)
+    return st.column_config.NumberColumn(label, format=_DIGITS.get(name, "%.2f"))
 
 
 page()

@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 from exporting import everything, manifest, safe_csv, saved_model, script
 from jobs import Job
-from scores import cut_and_reference, scores_of
+from scores import Reference, cut_and_reference, scores_of
 from session import Workspace, current
 from sidebar import words_of
 from states import needs_fit
@@ -28,14 +28,14 @@ def page() -> None:
         table.index = table.index.astype(str)
         if words.plain:
             table = table.rename(columns=words.column)
-        st.dataframe(table, width="stretch")
+        st.dataframe(table, width="stretch", alt=f"The first rows of the {words['abilities']}.")
         if not words.plain:
             st.caption(_legend(words))
     with st.expander("The script"):
         st.code(script(workspace.source, workspace.choices, job, cut, reference), language="python")
 
 
-def _files(workspace: Workspace, job: Job, cut: float, reference: str, words: Words) -> None:
+def _files(workspace: Workspace, job: Job, cut: float, reference: Reference, words: Words) -> None:
     source, choices = workspace.source, workspace.choices
     assert source is not None
     assert job.result is not None
@@ -60,7 +60,7 @@ def _files(workspace: Workspace, job: Job, cut: float, reference: str, words: Wo
     )  # fmt: skip
     columns = st.columns(len(make))
     for column, (name, build) in zip(columns, make.items(), strict=True):
-        with column.container(border=True):
+        with column.container(border=True, height="stretch"):
             st.markdown(f"**{said[name][0]}**")
             st.caption(said[name][1])
             st.download_button(
@@ -73,7 +73,8 @@ def _files(workspace: Workspace, job: Job, cut: float, reference: str, words: Wo
 
 
 def _legend(words: Words) -> str:
-    names = ["theta", "sd", "percentile_population", "percentile_sample", "probability_above", "t_score", "scale500"]
+    names = ("theta", "sd", "percentile_population", "percentile_sample", "probability_above", "t_score", "scale500",
+             "rank")  # fmt: skip
     return "; ".join(f"{name}: {words.column(name)}" for name in names) + "."
 
 

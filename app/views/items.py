@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 from figures import pick, show
-from flags import item_flags
 from jobs import Job
 from session import Workspace, current, remember
 from sidebar import words_of
@@ -16,8 +16,13 @@ from states import needs_fit
 from words import Words
 
 from irtvi import Result, plots
+from irtvi.diagnostics.flags import item_flags
+from irtvi.plots.item_curves import is_binary, is_ordered
+from irtvi.results.formula import intercepts
 
 MOST_OVERLAID = 7
+MOST_SPARKLINES = 1_000
+SPARKLINE = np.linspace(-4, 4, 17)
 
 
 def page() -> None:
@@ -35,7 +40,7 @@ def page() -> None:
         st.warning(f"{len(flags)} {words['items']} deserve a look; the reason stands in the table.")
     left, right = st.columns([3, 2])
     with left:
-        from_table = _table(job, flags, words)
+        from_table = _table(workspace, job, flags, words)
     with right:
         from_scatter = pick(plots.discrimination_difficulty, result, words=words, key=f"scatter-{job.id}")
     _follow(workspace, job, from_table, from_scatter)
@@ -43,16 +48,18 @@ def page() -> None:
     _panel(workspace, job, item, words)
 
 
-def _table(job: Job, flags: pd.Series, words: Words) -> str | None:
+def _table(workspace: Workspace, job: Job, flags: pd.Series, words: Words) -> str | None:
     assert job.result is not None
     table = job.result.items
     shown: pd.DataFrame = table.reindex(
         columns=[name for name in table.columns if words.shows(name) and name != "status"]
     )
     if words.plain:
-        known = [c for c in ("b", "a", "c", "u", "mean", "item_rest", "n_answered") if c in shown.columns]
-        rest = [c for c in shown.columns if c not in known and c.startswith("b") and not c.endswith("_sd")]
-        shown = shown.reindex(columns=known + rest) if known else shown
+        steps = [c for c in shown.columns if c[:1] in "bt" and c[1:].isdigit()]
+        order = ["b", "difficulty", *steps, "a", "slope", "c", "u", "mean", "item_rest", "n_answered"]
+        shown = shown.reindex(columns=[c for c in order if c in shown.columns])
+    elif len(table) <= MOST_SPARKLINES:
+        shown["information"] = _sparklines(workspace, job)
     shown["why"] = flags.reindex(table.index).fillna("").map(words.sentence)
     shown.index = shown.index.astype(str)
     shown.index.name = words["item"].capitalize()
@@ -63,13 +70,28 @@ def _table(job: Job, flags: pd.Series, words: Words) -> str | None:
         selection_mode="single-row",
         width="stretch",
         height=min(480, 38 + 35 * max(2, len(shown))),
+        alt=f"{words['Items']}: one row for each {words['item']}; a row that is chosen is shown below.",
         column_config={name: _column(name, pd.Series(shown[name]), words) for name in shown.columns},
     )
     rows = event.selection.rows
     return str(shown.index[rows[0]]) if rows else None
 
 
+def _sparklines(workspace: Workspace, job: Job) -> pd.Series:
+    """Information of each item over ability, as a list."""
+    result = job.result
+    assert result is not None
+
+    def make() -> pd.Series:
+        table = result.curves(theta=SPARKLINE, what="information")
+        return table.groupby("item", sort=False)["value"].agg(list)
+
+    return workspace.cached(("sparklines", job.id), make).reindex(result.items.index)
+
+
 def _column(name: str, values: pd.Series, words: Words) -> Any:
+    if name == "information":
+        return st.column_config.LineChartColumn("Information", help="Over ability from -4 to 4.", y_min=0.0)
     label = "Why to look" if name == "why" else words.column(name)
     if not pd.api.types.is_numeric_dtype(values):
         return st.column_config.TextColumn(label)
@@ -107,12 +129,11 @@ def _panel(workspace: Workspace, job: Job, item: Hashable, words: Words) -> None
     result = job.result
     assert result is not None
     _facts(result, item, words)
-    place = result.coding.item_ids.get_loc(item)
-    ordered = result.item_models[place].ordered  # pyright: ignore[reportArgumentType, reportCallIssue]
+    ordered = is_ordered(result, item)
     others = {
         other.request.label: other.result
         for other in workspace.fits
-        if other is not job and other.result is not None and other.result.item_models[place].ordered  # pyright: ignore
+        if other is not job and other.result is not None and is_ordered(other.result, item)
     }
     chosen: list[str] = []
     if others and ordered:
@@ -129,12 +150,17 @@ def _panel(workspace: Workspace, job: Job, item: Hashable, words: Words) -> None
             show(plots.icc_overlay, together, item, words=words, key="overlay")
         else:
             show(plots.icc, result, item, words=words, key="icc")
+    # With two categories the curves of both say the same as the one.
+    is_measured = bool(result.model.measured[result.coding.item_ids.get_loc(item)])  # pyright: ignore
+    both = is_binary(result, item) and ordered and not is_measured
     with right:
-        if not bool(result.model.measured[place]):  # pyright: ignore[reportArgumentType]
-            show(plots.category_curves, result, item, words=words, key="categories")
-        else:
+        if both:
+            show(plots.information, result, item, words=words, key="item-information")
+        elif is_measured:
             st.info("Answers are measured: the figure shows what is expected, and the table how far they scatter.")
-    if not words.plain:
+        else:
+            show(plots.category_curves, result, item, words=words, key="categories")
+    if not both and not words.plain:
         show(plots.information, result, item, words=words, key="item-information")
 
 
@@ -150,8 +176,9 @@ def _facts(result: Result, item: Hashable, words: Words) -> None:
         if words.shows(name):
             facts.append(f"{words.column(name).strip()}: **{value:,.0f}**" if name == "n_answered" else
                          f"{words.column(name).strip()}: **{value:.2f}**{sure}")  # fmt: skip
-    if not words.plain and {"a", "b"} <= set(row.index) and pd.notna(row["a"]) and pd.notna(row["b"]):
-        facts.append(f"intercept d = −a b: **{-row['a'] * row['b']:.2f}**")
+    intercept = intercepts(result.items).loc[item]
+    if not words.plain and pd.notna(intercept):
+        facts.append(f"intercept d = −a b: **{intercept:.2f}**")
     st.markdown("  ·  ".join(facts))
     reason = item_flags(result).get(item, "")
     if reason:

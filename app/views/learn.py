@@ -17,8 +17,9 @@ REFERENCE = {"a": 1.0, "b": 0.0, "c": 0.0, "u": 1.0}
 def page() -> None:
     words = words_of(current())
     st.title("Learn")
+    one = f"{'an' if words['item'] == 'item' else 'a'} {words['item']}"
     st.markdown(
-        f"A {words['person']} answers a {words['item']} rightly with a chance that grows with {words['ability']}. "
+        f"A {words['person']} answers {one} rightly with a chance that grows with {words['ability']}. "
         "Move the sliders and see how."
     )
     left, right = st.columns([1, 2], gap="large")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import streamlit as st
+from escaping import plain
 from figures import show_below
-from flags import item_flags, person_flags
 from session import current
 from sidebar import words_of
 from states import needs_fit
 from words import Words, count
 
 from irtvi import Result, plots
+from irtvi.diagnostics.flags import item_flags, person_flags
+
+EMPIRICAL = "Empirical: var(EAP) / (var(EAP) + mean posterior variance), over those who answered."
 
 
 def page() -> None:
@@ -29,10 +32,11 @@ def page() -> None:
         show_below(words["map"], plots.person_item_map, result, words=words, key="map")
     with right:
         show_below(words["information"], plots.test_information, result, words=words, key="information")
-    if not words.plain:
-        with st.expander("All facts about this fit"):
-            facts = pd.DataFrame(result.summary().facts, columns=["", "value"])
-            st.dataframe(facts, hide_index=True, width="stretch")
+    # Asked for, because the certificates of a hundred thousand people take seconds.
+    if not words.plain and st.toggle("All facts about this fit", key="facts"):
+        facts = workspace.cached(("facts", job.id), lambda: result.summary().facts)
+        table = pd.DataFrame(facts, columns=["", "value"])
+        st.dataframe(table, hide_index=True, width="stretch", alt="All facts about this fit.")
 
 
 def _cards(result: Result, words: Words) -> None:
@@ -41,25 +45,25 @@ def _cards(result: Result, words: Words) -> None:
     odd_items, odd_persons = item_flags(result), person_flags(result)
     reliability = float(result.reliability.to_dict()["empirical"])
     cards = st.columns(5)
-    with cards[0].container(border=True):
+    with cards[0].container(border=True, height="stretch"):
         st.metric(words["Persons"], f"{len(persons):,}")
         st.caption(f"{count(answered, words['person'], words['persons'])} answered something.")
         st.page_link("views/abilities.py", label=f"See all {words['abilities']}")
-    with cards[1].container(border=True):
+    with cards[1].container(border=True, height="stretch"):
         st.metric(words["Items"], f"{len(items):,}")
         st.caption(f"Each was answered by {items['n_answered'].median():,.0f} {words['persons']} (median).")
         st.page_link("views/items.py", label=f"See all {words['items']}")
-    with cards[2].container(border=True):
-        st.metric(words["reliability"].capitalize(), f"{reliability:.2f}")
+    with cards[2].container(border=True, height="stretch"):
+        st.metric("Reliability", f"{reliability:.2f}", help=None if words.plain else EMPIRICAL)
         st.caption(_about_reliability(reliability, words))
-    with cards[3].container(border=True):
+    with cards[3].container(border=True, height="stretch"):
         st.metric(f"{words['Items']} to look at", f"{len(odd_items):,}")
-        st.caption(_about(odd_items, words["item"], words["items"]))
+        st.caption(_about(odd_items, words["item"], words["items"], words))
         if len(odd_items):
             st.page_link("views/items.py", label="Look at them")
-    with cards[4].container(border=True):
+    with cards[4].container(border=True, height="stretch"):
         st.metric(f"{words['Persons']} to look at", f"{len(odd_persons):,}")
-        st.caption(_about(odd_persons, words["person"], words["persons"]))
+        st.caption(_about(odd_persons, words["person"], words["persons"], words))
         if len(odd_persons):
             st.page_link("views/abilities.py", label="Look at them")
 
@@ -74,10 +78,11 @@ def _about_reliability(value: float, words: Words) -> str:
     return f"{value:.0%} of the differences between scores are real: {judged}."
 
 
-def _about(flagged: pd.Series, one: str, many: str) -> str:
+def _about(flagged: pd.Series, one: str, many: str, words: Words) -> str:
     if flagged.empty:
         return "Nothing stands out."
-    return f"{count(len(flagged), one, many)}, such as {str(flagged.index[0])[:30]}: {flagged.iloc[0]}"
+    reason = plain(words.sentence(flagged.iloc[0]), 200)
+    return f"{count(len(flagged), one, many)}, such as {plain(flagged.index[0], 30)}: {reason}"
 
 
 page()

@@ -64,5 +64,5 @@ def category_curves(
     figure.update_yaxes(title_text="Probability", range=[-0.02, 1.02])
     figure.update_layout(legend_title_text="answer ")
     title = f"Answers to {name_of(item)}"
-    n_categories = table["category"].nunique()
-    return styled(figure, dark, title=title, alt=f"Answers to {item}: probability of {n_categories} categories.", height=420)
+    alt = f"Answers to {item}: probability of {table['category'].nunique()} categories over ability from -4 to 4."
+    return styled(figure, dark, title=title, alt=alt, height=420)

@@ -56,7 +56,8 @@ def caterpillar(result: Result, *, most: int = 300, level: float = 0.95, dark: b
     figure.update_xaxes(title_text=ABILITY)
     figure.update_yaxes(title_text="Place from below", range=[1 - edge, len(table) + edge])
     if len(shown) <= MOST_NAMED:
-        figure.update_yaxes(title_text=None, tickvals=rank + 1, ticktext=[name_of(person, LONGEST_NAME) for person in ids])
+        names = [name_of(person, LONGEST_NAME) for person in ids]
+        figure.update_yaxes(title_text=None, tickvals=rank + 1, ticktext=names)
     title = "Abilities in order"
     if len(shown) < len(table):
         title += f": {len(shown)} of {len(table):,} persons, evenly by rank"

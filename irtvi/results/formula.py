@@ -12,6 +12,13 @@ from irtvi.models.items import ITEM_MODELS
 from irtvi.models.items.item_model import Facts
 
 
+def intercepts(items: pd.DataFrame) -> pd.Series:
+    """Intercept d = -a b of each item, for tables with a discrimination ``a`` and a difficulty ``b``; NaN elsewhere."""
+    if not {"a", "b"} <= set(items.columns):
+        return pd.Series(np.nan, index=items.index, name="d")
+    return (-items["a"] * items["b"]).rename("d")
+
+
 def formula_table(model: str, parameters: Mapping[str, float], theta: np.ndarray | None = None) -> pd.DataFrame:
     """Probability of a right answer and information of an item with two categories.
 

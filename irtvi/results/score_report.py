@@ -10,7 +10,7 @@ from scipy.special import ndtr
 from irtvi.errors import SpecificationError
 from irtvi.results.result import Result
 
-Reference = Literal["population", "sample"] | Mapping[str, float]
+Reference = Literal["population", "sample"] | Mapping[str, Any]
 
 
 class Scale(NamedTuple):
@@ -38,9 +38,9 @@ def reference_population(result: Result, reference: Reference) -> ReferencePopul
     Parameters
     ----------
     result : Result
-    reference : "population", "sample" or {"mean": .., "sd": ..}
+    reference : "population", "sample" or {"mean": .., "sd": .., "name": ..}
         The population of the model; the point estimates of the people of the fit who answered something; or numbers
-        on the scale of theta, of a norm sample for instance.
+        on the scale of theta, of a norm sample for instance, which can have a name.
 
     Raises
     ------
@@ -48,9 +48,12 @@ def reference_population(result: Result, reference: Reference) -> ReferencePopul
         The reference is none of these, or has no spread.
     """
     if isinstance(reference, Mapping):
-        if set(reference) != {"mean", "sd"}:
-            raise SpecificationError(f"reference= needs mean and sd, got {sorted(map(str, reference))}.")
-        found = ReferencePopulation("given", float(reference["mean"]), float(reference["sd"]))
+        if not {"mean", "sd"} <= set(reference) <= {"mean", "sd", "name"}:
+            raise SpecificationError(
+                f"reference= needs mean and sd, and may have a name, got {sorted(map(str, reference))}."
+            )
+        name = str(reference.get("name") or "given")
+        found = ReferencePopulation(name, float(reference["mean"]), float(reference["sd"]))
     elif reference == "population":
         row = result.population.iloc[0]
         found = ReferencePopulation("population of the model", float(row["mean"]), float(row["sd"]))
@@ -81,7 +84,7 @@ def score_report(
     result : Result
     cut : float
         A cut score on the scale of theta.
-    reference : "population", "sample" or {"mean": .., "sd": ..}
+    reference : "population", "sample" or {"mean": .., "sd": .., "name": ..}
         Whose mean and sd become 50 and 10, and 500 and 100.
     new : DataFrame, path or Responses, optional
         New people in place of those of the fit.
@@ -116,13 +119,37 @@ def score_report(
     return report.join(table[["sum_score", "n_answered", "status"]])
 
 
+class AroundCut(NamedTuple):
+    """How many people are above a cut, and for how many that is open."""
+
+    expected_above: float
+    n_open: int
+
+
+OPEN = (0.1, 0.9)
+"""Between these chances of being above the cut it is open whether somebody is."""
+
+
+def around_cut(report: pd.DataFrame) -> AroundCut:
+    """Expected number of people above the cut, and number of people too close to it to tell.
+
+    Parameters
+    ----------
+    report : DataFrame
+        From :func:`score_report`; people without an answer do not count.
+    """
+    chance = report.loc[report["n_answered"] > 0, "probability_above"]
+    return AroundCut(float(chance.sum()), int(chance.between(*OPEN, inclusive="neither").sum()))
+
+
 def score_changes(first: Result, second: Result) -> pd.DataFrame:
     """How the scores of the same people differ between two fits.
 
     Returns
     -------
     DataFrame
-        Index: the person ids of people who answered something. ``theta_first, theta_second, difference``, and places
+        Index: the person ids of people who answered something. ``theta_first, theta_second, difference``, each on the
+        scale on which the population of its model has mean 0 and sd 1 (a Rasch fit estimates the sd), and places
         from above ``rank_first, rank_second`` (ties share the mean), ``shift`` (positive: moved up in the second).
 
     Raises
@@ -133,9 +160,13 @@ def score_changes(first: Result, second: Result) -> pd.DataFrame:
     if not first.abilities.index.equals(second.abilities.index):
         raise SpecificationError("score_changes needs two fits of the same people in the same order.")
     answered = first.abilities["n_answered"] > 0
-    one, two = (result.abilities.loc[answered, "theta"] for result in (first, second))
+    one, two = (_standardized(result).loc[answered] for result in (first, second))
     table = pd.DataFrame({"theta_first": one, "theta_second": two, "difference": two - one})
     table["rank_first"] = one.rank(ascending=False)
     table["rank_second"] = two.rank(ascending=False)
     table["shift"] = table["rank_first"] - table["rank_second"]
     return table
+
+
+def _standardized(result: Result) -> pd.Series:
+    return rescaled(result.abilities["theta"], reference_population(result, "population"), Scale(0.0, 1.0))

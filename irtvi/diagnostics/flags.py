@@ -1,0 +1,49 @@
+"""Why an item or a person deserves a look."""
+
+import pandas as pd
+
+from irtvi.results.result import Result
+
+WRONG_WAY = "is its key right?"
+
+
+def item_flags(result: Result) -> pd.Series:
+    """Reason by item, for the items that deserve a look.
+
+    Parameters
+    ----------
+    result : Result
+
+    Returns
+    -------
+    Series
+        Index: the item ids, in their order; values: the status of the item, or that it runs against the others (a
+        negative correlation with the rest of the answers, a negative discrimination).
+    """
+    table = result.items
+    reasons = table["status"].fillna("").astype(str)
+    against = (table["item_rest"] < 0) & (reasons == "")
+    reasons = reasons.mask(against, f"runs against the others: {WRONG_WAY}")
+    for name in ("a", "slope"):
+        if name in table.columns:
+            negative = (table[name] < 0) & (reasons == "")
+            reasons = reasons.mask(negative, f"negative discrimination: {WRONG_WAY}")
+    return reasons.loc[reasons != ""]  # pyright: ignore[reportReturnType]
+
+
+def person_flags(result: Result) -> pd.Series:
+    """Reason by person, for the persons whose score deserves a look.
+
+    Parameters
+    ----------
+    result : Result
+
+    Returns
+    -------
+    Series
+        Index: the person ids, in their order; values: the status of the score, or that its integral is not reliable.
+    """
+    table = result.abilities
+    reasons = table["status"].fillna("").astype(str)
+    reasons = reasons.mask(~table["reliable"].astype(bool) & (reasons == ""), "the score is not reliable")
+    return reasons.loc[reasons != ""]  # pyright: ignore[reportReturnType]
