@@ -19,8 +19,8 @@ from irtvi.results.score_report import OPEN, around_cut
 _SHOWN = ("theta", "sd", "sd_items", "lower", "upper", "percentile_population", "percentile_sample",
           "probability_above", "rank_lower", "rank_upper", "sum_score", "n_answered", "status")  # fmt: skip
 
+# Rows that are sent at once; of longer tables the browser asks for what it shows.
 MOST_SENT = 5_000
-"""Rows that are sent at once; of longer tables the browser asks for what it shows."""
 
 _DIGITS = {
     "n_answered": "%d", "rank_lower": "%d", "rank_upper": "%d", "sum_score": "%g", "t_score": "%.1f", "t_sd": "%.1f",

@@ -59,6 +59,49 @@ def test_select_box_follows_the_registry(dashboard, monkeypatch):
     assert Brandnew.label in at.multiselect(key="kept-models").options
 
 
+def test_new_model_needs_no_change_of_the_pages(dashboard, monkeypatch):
+    """Fitted, shown in tables and figures, compared and exported: only the registry knows it."""
+    from irtvi.models.items import ITEM_MODELS, dichotomous
+
+    class Brandnew(dichotomous.TwoPL):
+        name = "brandnew"
+        label = "Brand new"
+
+    monkeypatch.setitem(ITEM_MODELS, "brandnew", Brandnew)
+    dashboard.click("sample-lsat7")
+    dashboard.speak("Psychometrician")
+    dashboard.go("fit")
+    dashboard.at.multiselect(key="kept-models").set_value(["brandnew", "rasch"]).run()
+    dashboard.click("start")
+    dashboard.wait()
+    job = dashboard.workspace.fits[0]
+    assert job.request.label == "Brand new"
+    dashboard.workspace.active_id = job.id
+    for page, n_figures in (("overview", 2), ("abilities", 2), ("items", 3), ("compare", 2), ("export", 0)):
+        at = dashboard.go(page)
+        assert not at.exception
+        assert not at.error
+        assert len(at.get("plotly_chart")) == n_figures, page
+        if page == "items":
+            assert set(at.dataframe[0].value["model"]) == {"brandnew"}
+            assert "Brand new" in at.get("plotly_chart")[1].proto.spec
+        if page == "compare":
+            assert "Brand new" in at.dataframe[0].value.index
+
+
+def test_figures_and_tables_have_names_for_screen_readers(ready):
+    for audience in AUDIENCES:
+        ready.speak(audience)
+        for page in ("overview", "abilities", "items", "compare", "export", "learn"):
+            at = ready.go(page)
+            for figure in at.get("plotly_chart"):
+                assert len(figure.proto.alt) > 20, (page, figure.proto.alt)
+                if audience == "Teacher":
+                    assert "theta" not in figure.proto.alt.lower()
+            for table in at.get("arrow_data_frame"):
+                assert table.proto.alt, page
+
+
 def test_failed_fit_says_what_to_do(dashboard, monkeypatch):
     import irtvi
 
