@@ -2,8 +2,9 @@
 
     python benchmarks/folders.py
 
-Each row is a process of its own. Memory is what the process itself holds (RssAnon, sampled) beyond what it held after
-its imports: pages of files, which the system drops when it needs room, do not count.
+Each row is a process of its own with one thread. Memory, the most in each step, is what the process itself holds
+(RssAnon, sampled) beyond what it held after its imports: pages of files, which the system drops when it needs room, do
+not count.
 """
 
 import argparse
@@ -24,7 +25,7 @@ CHUNK = 250_000
 """Persons who are simulated at a time; a file holds a little less than their answers."""
 STEPS = ("read", "fit", "abilities", "save", "score")
 SLOPES, INTERCEPTS = (0.7, 1.8), (-1.5, 1.5)
-COLUMNS = (*(f"{step} s" for step in STEPS), "CPU s", "peak MB", "bytes a person", "RMSE a")
+COLUMNS = (*(f"{step}, {unit}" for step in STEPS for unit in ("CPU s", "MB")), "bytes a person", "RMSE a")
 
 
 def slopes(n_items: int) -> np.ndarray:
@@ -76,9 +77,10 @@ class Peak:
             self.most = max(self.most, _held())
             time.sleep(0.005)
 
-    @property
-    def grown(self) -> int:
-        return max(self.most, _held()) - self.start
+    def since(self) -> int:
+        """The most since this was last asked."""
+        most, self.most = max(self.most, _held()), 0
+        return most - self.start
 
 
 def _held() -> int:
@@ -96,14 +98,14 @@ def measure(folder: Path, source: str) -> dict[str, float]:
 
     irtvi.fit(irtvi.load_data("lsat7"))
     torch.set_num_threads(1)
-    seconds, peak = {}, Peak()
-    start = time.perf_counter()
+    found, peak, start = {}, Peak(), time.process_time()
 
     def done(step: str) -> None:
         nonlocal start
-        now = time.perf_counter()
-        seconds[f"{step} s"], start = now - start, now
-        print(f"{step}: {seconds[f'{step} s']:.1f} s, {peak.grown / 2**20:.0f} MB", file=sys.stderr, flush=True)
+        now = time.process_time()
+        found[f"{step}, CPU s"], found[f"{step}, MB"] = now - start, peak.since() / 2**20
+        start = now
+        print(f"{step}: {found[f'{step}, CPU s']:.1f} s, {found[f'{step}, MB']:.0f} MB", file=sys.stderr, flush=True)
 
     if source == "folder":
         responses = irtvi.read(folder)
@@ -124,11 +126,8 @@ def measure(folder: Path, source: str) -> dict[str, float]:
         done("save")
         assert len(result.score(folder)) == n_scored
         done("score")
-    used = os.times()
-    return seconds | {
-        "CPU s": used.user + used.system, "peak MB": peak.grown / 2**20,
-        "bytes a person": peak.grown / n_persons, "RMSE a": rmse,
-    }  # fmt: skip
+    grown = max(found[f"{step}, MB"] for step in ("read", "fit", "abilities"))
+    return found | {"bytes a person": grown * 2**20 / n_persons, "RMSE a": rmse}
 
 
 def _without_data(result):
@@ -148,7 +147,12 @@ def main() -> None:
     parser.add_argument("--layouts", default="wide,long")
     parser.add_argument("--sources", default="folder", help="folder, frame (the same data as one DataFrame), or both")
     parser.add_argument("--measure", nargs=2, metavar=("FOLDER", "SOURCE"), help=argparse.SUPPRESS)
+    parser.add_argument("--write", nargs=4, metavar=("FOLDER", "LAYOUT", "PERSONS", "ITEMS"), help="only write data")
     chosen = parser.parse_args()
+    if chosen.write:
+        folder, layout, n_persons, n_items = chosen.write
+        write(Path(folder), layout, int(n_persons), int(n_items))
+        return
     if chosen.measure:
         print(json.dumps(measure(Path(chosen.measure[0]), chosen.measure[1])))
         return

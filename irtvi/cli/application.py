@@ -28,7 +28,9 @@ application = typer.Typer(
 
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 Seed = Annotated[int, typer.Option("--seed", help="Same seed, same numbers.")]
-DataFile = Annotated[Path, typer.Argument(metavar="FILE", help="Answers: .csv, .tsv, .parquet or .xlsx.")]
+DataFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Answers: .csv, .tsv, .parquet, .xlsx, or a folder of .parquet files.")
+]
 MODELS = f"auto, {', '.join(ITEM_MODELS)}"
 COMPARED = ("log_marginal", "n_parameters", "aic", "bic", "sabic", "converged", "seconds")
 TESTED = ("lr_against", "lr", "df", "p", "lr_note")

@@ -86,7 +86,8 @@ def write_csv(table: pd.DataFrame, path: Path | None) -> str | None:
             safe.isetitem(place, safe.iloc[:, place].map(without_formula))
     safe.columns = [without_formula(column) for column in safe.columns]
     name = without_formula(table.index.name or "id")
-    safe.index = pd.Index([without_formula(label) for label in table.index], dtype=object)
+    if not pd.api.types.is_numeric_dtype(table.index.dtype):
+        safe.index = pd.Index([without_formula(label) for label in table.index], dtype=object)
     return safe.to_csv(path, index_label=name)
 
 

@@ -26,10 +26,12 @@ def missingness(responses: Responses, *, dark: bool = False) -> go.Figure:
     colours = look(dark)
     n_persons, n_items = responses.n_persons, responses.n_items
     rows, columns = min(n_persons, MOST_ROWS), min(n_items, MOST_COLUMNS)
-    persons, items, _ = (part.cpu().numpy() for part in responses.cells.pairs())
-    row = persons.astype(np.int64) * rows // n_persons
-    column = items.astype(np.int64) * columns // n_items
-    answered = np.bincount(row * columns + column, minlength=rows * columns).reshape(rows, columns)
+    answered = np.zeros(rows * columns, np.int64)
+    for block, part in responses.cells.parts():
+        persons, items, _ = (tensor.cpu().numpy() for tensor in part.pairs())
+        row, column = (persons + block.start) * rows // n_persons, items * columns // n_items
+        answered += np.bincount(row * columns + column, minlength=rows * columns)
+    answered = answered.reshape(rows, columns)
     tall = np.bincount(np.arange(n_persons, dtype=np.int64) * rows // n_persons, minlength=rows)
     wide = np.bincount(np.arange(n_items, dtype=np.int64) * columns // n_items, minlength=columns)
     share = answered / (tall[:, None] * wide[None, :])

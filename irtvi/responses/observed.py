@@ -371,6 +371,6 @@ def _duplicates(
     ]
     listed = ", ".join(first) + (", ..." if len(again) > 5 else "")
     return DuplicateResponsesError(
-        f"{len(again)} rows repeat a person and item: {listed}; keep one "
+        f"{len(again)} row{'s repeat' if len(again) > 1 else ' repeats'} a person and item: {listed}; keep one "
         "answer to each item, or name in wave= the column that tells the occasions apart"
     )

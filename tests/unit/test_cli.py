@@ -190,3 +190,19 @@ def test_quiet_in_a_pipe_and_cheap_to_import(tmp_path):
     code = "import irtvi, sys; print([m for m in ('plotly', 'typer', 'rich', 'streamlit') if m in sys.modules])"
     bare = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert bare.stdout.strip() == "[]"
+
+
+def test_a_folder_is_fitted_and_scored_from_the_command_line(tmp_path, monkeypatch, capsys):
+    table = pd.read_csv(LSAT7)
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    for k, part in enumerate((table.iloc[:300], table.iloc[300:])):
+        part.to_parquet(folder / f"part-{k}.parquet", index=False)
+    assert "Read 1000 rows from 2 Parquet files" in run("fit", folder, "--out", tmp_path / "out", "--id", "id")
+    run("score", tmp_path / "out" / "model.irtvi", folder, "--out", tmp_path / "scores.csv")
+    one, other = (pd.read_csv(tmp_path / name, index_col=0) for name in ("out/abilities.csv", "scores.csv"))
+    assert one.index.equals(other.index)
+    assert (one["theta"] - other["theta"]).abs().max() < 0.002
+    refused = fails(monkeypatch, capsys, "fit", folder, "--out", tmp_path / "other", "--delimiter", ";")
+    assert "folder of Parquet files" in refused
+    assert not (tmp_path / "other").exists()
