@@ -7,7 +7,7 @@ of curves are known far better than they are, and the spread among items collaps
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -164,10 +164,29 @@ def _some_items(problem: MarginalPosterior, free: Tensor, passed: Pass, part: in
     x = free[remaining]
     gradient, information = gradient_and_information(small, x, passed.expectations)
     _, prior_gradient, second = LogPrior(small.log_prior.groups, small.n_free).derivatives(x)
-    missing = replace(problem, model=small).missing(x, passed, PERSONS, NEGLIGIBLE)
+    of_items = replace(problem, model=small)
+    missing = of_items.missing(x, passed, PERSONS, NEGLIGIBLE)
     assert isinstance(missing, Tensor)
-    matrix = _semidefinite(full_matrix(small, information, (-second).clamp(min=0.0)) - missing)
+    matrix = full_matrix(small, information, (-second).clamp(min=0.0)) - missing
+    matrix = _filled(matrix, lambda: of_items.score_products(x, passed, PERSONS))
     return Quadratic(small.components[part], x, matrix, matrix @ x + gradient + prior_gradient)
+
+
+def _filled(
+    matrix: Float[Tensor, "n n"], of_scores: Callable[[], Float[Tensor, "n n"]]
+) -> Float[Tensor, "n n"]:
+    """Observed information with what persons' scores say where it is not positive.
+
+    Off the maximum, and by sampling, the observed information of shapes that the data hardly know is negative. Nearly
+    0 instead would be a likelihood that rises without end along its gradient, and evidence for any spread at all; the
+    products of scores estimate the same information and are never negative.
+    """
+    matrix = 0.5 * (matrix + matrix.T)
+    values, vectors = torch.linalg.eigh(matrix)
+    if float(values.min()) >= 0.0:
+        return matrix
+    instead = ((of_scores() @ vectors) * vectors).sum(0)
+    return (vectors * torch.maximum(values, instead.clamp(min=FLOOR))) @ vectors.T
 
 
 def _semidefinite(matrix: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:

@@ -9,7 +9,13 @@ from torch import Tensor
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.expectation import Pass, run_pass
 from irtvi.inference.item_posterior import uses_blocks
-from irtvi.inference.louis import ROUGH, FirstOrder, missing_information, missing_information_by_item
+from irtvi.inference.louis import (
+    ROUGH,
+    FirstOrder,
+    missing_information,
+    missing_information_by_item,
+    person_scores,
+)
 from irtvi.inference.maximise import Evaluation, Missing
 from irtvi.inference.ordering import order_of
 from irtvi.inference.placing import MOST_REPLACEMENTS, Placing
@@ -98,6 +104,18 @@ class MarginalPosterior:
         return self._coarse(free, passed, n_sample, left_over) + self._missing(
             free, passed, n_finer, left_over, (2, None)
         )
+
+    def score_products(
+        self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int
+    ) -> Float[Tensor, "n_free n_free"]:
+        """Information by the products of persons' scores (Berndt, Hall, Hall & Hausman 1974), never negative."""
+        moments = passed.persons.mean, passed.persons.sd
+        chosen, scale = spread_sample(self.persons, moments[0], self.data.weights, n_sample, self.generator)
+        total = torch.zeros(len(free), len(free), dtype=torch.float64, device=free.device)
+        for part, scores in person_scores(self.model, self.data.cells, free, chosen, *moments, self.data.groups):
+            weighted = scores if self.data.weights is None else scores * self.data.weights[part, None]
+            total += weighted.T @ scores
+        return total * scale
 
     def _coarse(
         self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float

@@ -206,11 +206,11 @@ def maximise(
     """
     climb = _Climb(problem, start, problem.evaluate(start), missing)
     n_passes = 1
-    step_se = torch.inf
+    previous = step_se = torch.inf
     while True:
-        previous, step_se = step_se, climb.plan()
+        before, previous, step_se = previous, step_se, climb.plan()
         watch(climb.free, climb.evaluation, step_se, climb.missing)
-        settled = climb.informed and _left_over(step_se, previous) < tolerance
+        settled = climb.informed and _left_over(step_se, previous, before) < tolerance
         if settled or n_passes >= max_passes:
             break
         tries = climb.advance(max_passes - n_passes)
@@ -221,9 +221,9 @@ def maximise(
     return Maximum(climb.free, climb.evaluation, last_step, step_se, settled, n_passes, climb.missing)
 
 
-def _left_over(step: float, previous: float) -> float:
-    """What all steps after the next will add up to if they shrink as the last ones did."""
-    if not 0 < previous < torch.inf or step > SHRINKS * previous:
+def _left_over(step: float, previous: float, before: float) -> float:
+    """What all steps after the next will add up to if they shrink as the last ones did, and did not grow just before."""
+    if not 0 < previous < torch.inf or step > SHRINKS * previous or previous > before:
         return step
     ratio = max(step / previous, LEAST_RATIO)
     return step * ratio / (1 - ratio)

@@ -37,10 +37,10 @@ def semicolons(tmp_path_factory):
 def large(tmp_path_factory):
     """A file whose fit takes long enough to be cancelled."""
     rng = np.random.default_rng(2)
-    theta = rng.normal(size=8_000)
-    answers = (theta[:, None] + rng.logistic(size=(8_000, 60)) > rng.normal(size=60)).astype(int)
+    theta = rng.normal(size=60_000)
+    answers = (theta[:, None] + rng.logistic(size=(60_000, 100)) > rng.normal(size=100)).astype(int)
     path = tmp_path_factory.mktemp("data") / "large.parquet"
-    pd.DataFrame(answers, columns=[f"Q{k}" for k in range(60)]).to_parquet(path)
+    pd.DataFrame(answers, columns=[f"Q{k}" for k in range(100)]).to_parquet(path)
     return path
 
 
@@ -49,9 +49,9 @@ def test_from_upload_to_export(visit, semicolons, tmp_path):
     visitor.open()
     visitor.upload(semicolons)
     said = visitor.text()
-    assert "semicolon" in said
+    assert "semicolon" in said, said
     assert "column 'Schüler'" in said
-    assert "300" in said
+    visitor.page.get_by_text("300").first.wait_for()
     visitor.figures(2)
     visitor.click("Analyse now")
     visitor.page.get_by_role("button", name="See the scores").wait_for(timeout=FITTING)
@@ -74,8 +74,8 @@ def test_from_upload_to_export(visit, semicolons, tmp_path):
     assert json.loads((tmp_path / "manifest.json").read_text())["data"]["persons"] == 300
     _script_gives_the_same(tmp_path, semicolons, scores)
     again = irtvi.load(tmp_path / "model.irtvi").score(semicolons)
-    # The fit's last pass and a pass of its own sum the same nodes in float32, in another order.
-    np.testing.assert_allclose(again["theta"], scores["theta"], rtol=0, atol=32 * np.finfo(np.float32).eps)
+    # The nodes of the fit and of a score lie elsewhere; on small data either integral is exact to 1e-8.
+    np.testing.assert_allclose(again["theta"], scores["theta"], rtol=0, atol=1e-7)
 
 
 def _script_gives_the_same(folder, data, scores):
@@ -110,9 +110,9 @@ def test_cancel_reload_and_two_sessions(visit, large):
     one.settle()
     one.click("Analyse")
     # The automatic fit before it is soon done; the slow one is left.
-    one.page.get_by_text("▶ running").wait_for()
-    one.page.get_by_text("✔ done").wait_for(timeout=FITTING)
-    one.page.get_by_text("▶ running").wait_for()
+    one.page.get_by_text("▶ running").first.wait_for()
+    one.page.get_by_text("✔ done").first.wait_for(timeout=FITTING)
+    one.page.get_by_text("▶ running").first.wait_for()
     token = one.page.url.split("session=")[1]
     one.page.reload()
     one.settle()

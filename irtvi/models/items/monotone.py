@@ -67,7 +67,7 @@ class MonotoneHierarchy(Hierarchy):
 
     hyperparameters = (
         Hyperparameter("s", "sd of log slopes among items", 0.32, 0.04, 1.5, 0.5),
-        Hyperparameter("tau", "sd of shapes around the mean shape", 0.3, 0.01, 2.5, 0.5, mixed=True),
+        Hyperparameter("tau", "sd of shapes around the mean shape", 0.3, 0.01, 1.0, 0.5, mixed=True),
         Hyperparameter("g", "sd of the mean shape", 0.2, 0.02, 1.5, 0.3, optional=True),
     )
     tied = frozenset({"alpha", "v"})
