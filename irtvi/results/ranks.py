@@ -16,7 +16,7 @@ from irtvi.results.result import Result
 
 FINEST = 0.04
 """Spacing of nodes, in units of ability."""
-MOST_PLACES = 1_000
+MOST_PLACES = 400
 """Places at which the distribution of a place is computed; between them it is interpolated."""
 
 

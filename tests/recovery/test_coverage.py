@@ -3,8 +3,8 @@
 Data sets are drawn one after the other, abilities anew from N(0, 1) in each, items from the population of the
 design: under the 2PL slopes lognormal(0, .3) and difficulties N(0, 1), fitted by maximum likelihood; under the 3PL
 from the priors of the fit. Those are narrower than the default priors, which also draw items that nobody in ten
-thousand can solve: such a posterior has two modes (a curve that rises beyond everybody, or a flat one), which no
-interval of one Gaussian covers (docs/validation.md has the figures).
+thousand can solve: their posteriors are far from one Gaussian. In 40 sets drawn from the default priors the intervals
+of a covered .849 (standard error .008), those of b .884 (.009) and those of c .903 (.007).
 
 Estimates of one data set hang together (all items share the error of the sampled abilities' mean and sd), so the
 standard error of a coverage is that of a mean over data sets. With the numbers of sets below it stays under .01,
