@@ -222,7 +222,7 @@ def maximise(
 
 
 def _left_over(step: float, previous: float, before: float) -> float:
-    """What all steps after the next will add up to if they shrink as the last ones did, and did not grow just before."""
+    """What all steps after the next add up to if they shrink as the last ones did, and did not grow just before."""
     if not 0 < previous < torch.inf or step > SHRINKS * previous or previous > before:
         return step
     ratio = max(step / previous, LEAST_RATIO)

@@ -123,7 +123,8 @@ class WindowPlacing(Placing):
         for block in placement.blocks:
             spacing[block.persons] = placement.grid.spacing * block.stride
         spacing = spacing[self.persons]
-        finest = self._closer * self.slope_share / max(steepest_slope(model, placement.grid.theta(free.device), free), 1e-6)
+        steepest = max(steepest_slope(model, placement.grid.theta(free.device), free), 1e-6)
+        finest = self._closer * self.slope_share / steepest
         fine = spacing <= SLACK * (self._closer * self.sd_share * sums.sd[self.persons]).clamp(max=finest)
         inside = (sums.edge[self.persons] <= EDGE) | (self._tail >= WIDEST_TAIL)
         return fine, inside, spacing
