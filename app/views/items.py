@@ -84,7 +84,7 @@ def _sparklines(workspace: Workspace, job: Job) -> pd.Series:
 
     def make() -> pd.Series:
         table = result.curves(theta=SPARKLINE, what="information")
-        return table.groupby("item", sort=False)["value"].agg(list)
+        return pd.Series(table.groupby("item", sort=False)["value"].agg(list))
 
     return workspace.cached(("sparklines", job.id), make).reindex(result.items.index)
 

@@ -79,7 +79,7 @@ def information(
     alt = f"{title} over ability from -4 to 4; item {most} tells most, at ability {at:.1f}."
     styled(figure, dark, title=title, alt=alt, height=420)
     if len(wanted) > 1:
-        highest = min([LARGEST_SE, 1.1 * float(np.max(figure.data[-1].y, initial=0.0)) or LARGEST_SE])
+        highest = min([LARGEST_SE, 1.1 * float(np.max(figure.data[-1]["y"], initial=0.0)) or LARGEST_SE])
         figure.update_yaxes(
             title_text="Standard error of θ", range=[0, highest], showgrid=False, tickmode="auto", secondary_y=True
         )

@@ -16,7 +16,7 @@ def intercepts(items: pd.DataFrame) -> pd.Series:
     """Intercept d = -a b of each item, for tables with a discrimination ``a`` and a difficulty ``b``; NaN elsewhere."""
     if not {"a", "b"} <= set(items.columns):
         return pd.Series(np.nan, index=items.index, name="d")
-    return (-items["a"] * items["b"]).rename("d")
+    return pd.Series(-items["a"] * items["b"], name="d")
 
 
 def formula_table(model: str, parameters: Mapping[str, float], theta: np.ndarray | None = None) -> pd.DataFrame:
