@@ -69,8 +69,9 @@ def information(
                 hovertemplate="%{text}: θ %{x:.2f}, information %{y:.2f}<extra></extra>",
             )
         )  # fmt: skip
+    errors = _standard_error(table, theta, colours.ink)
     if len(wanted) > 1:
-        figure.add_trace(_standard_error(table, theta, colours.ink), secondary_y=True)
+        figure.add_trace(errors, secondary_y=True)
     figure.update_xaxes(title_text=ABILITY, range=[-4, 4])
     figure.update_yaxes(title_text="Information", rangemode="tozero")
     top = int(np.nanargmax(table["value"].to_numpy()))
@@ -79,7 +80,7 @@ def information(
     alt = f"{title} over ability from -4 to 4; item {most} tells most, at ability {at:.1f}."
     styled(figure, dark, title=title, alt=alt, height=420)
     if len(wanted) > 1:
-        highest = min([LARGEST_SE, 1.1 * float(np.max(figure.data[-1]["y"], initial=0.0)) or LARGEST_SE])
+        highest = min([LARGEST_SE, 1.1 * float(np.max(np.array(errors.y), initial=0.0)) or LARGEST_SE])
         figure.update_yaxes(
             title_text="Standard error of θ", range=[0, highest], showgrid=False, tickmode="auto", secondary_y=True
         )
