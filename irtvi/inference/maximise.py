@@ -222,11 +222,11 @@ def maximise(
 
 
 def _left_over(step: float, previous: float, before: float) -> float:
-    """What all steps after the next add up to if they shrink as the last ones did, and did not grow just before."""
-    if not 0 < previous < torch.inf or step > SHRINKS * previous or previous > before:
+    """What all steps after the next add up to if they shrink as the last three did; one short step says little."""
+    if not 0 < previous < torch.inf:
         return step
-    ratio = max(step / previous, LEAST_RATIO)
-    return step * ratio / (1 - ratio)
+    ratio = max(step / previous, previous / before, LEAST_RATIO)
+    return step if ratio > SHRINKS else step * ratio / (1 - ratio)
 
 
 class _Climb:
