@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from irtvi.inference.answers import AnswerBlock, Answers
@@ -122,31 +122,77 @@ class SharedTables:
         return answers.forward(self.used[block.rows], (start - highest).to(self.used.dtype)), highest
 
 
-def posterior_weights(
-    block: Block, answers: AnswerBlock, tables: SharedTables, sums: PersonSums
-) -> Float[Tensor, "nodes persons"]:
-    """Posterior weights of a block's persons, its slice widened as needed; fills in what they say of each person."""
-    while True:
-        posterior, highest = tables.log_joint(block, answers)
-        top = posterior.amax(0)
-        posterior = posterior.sub_(top).clamp_(min=FLOOR).exp_()
-        total = posterior.sum(0)
-        edge = torch.maximum(posterior[0], posterior[-1]) / total
-        if float(edge.max()) < WIDEN[tables.used.dtype] or not block.widen(len(tables.theta)):
-            break
-    even = posterior[::2].sum(0)
-    posterior /= total
-    nodes = tables.theta[block.rows, 0]
-    centre = nodes[len(nodes) // 2]
-    x = (nodes - centre).to(posterior.dtype)
-    moments = (torch.stack([x, x.square()]) @ posterior).double()
-    persons = block.persons
-    sums.log_marginal[persons] = total.double().log() + top.double() + highest
-    sums.mean[persons] = moments[0] + centre
-    sums.sd[persons] = (moments[1] - moments[0].square()).clamp(min=0.0).sqrt()
-    sums.edge[persons] = edge.double()
-    sums.halving[persons] = (2 * even / total - 1).abs().double()
-    return posterior
+@dataclass(frozen=True)
+class BlockPosterior:
+    """Posterior of ability of a block's persons at its nodes.
+
+    Attributes
+    ----------
+    block : Block
+    weights : Float[Tensor, "nodes persons"]
+        Columns sum to 1.
+    total, top : Float[Tensor, " persons"]
+        Sum of the joint over nodes, in units of its largest value, and the log of that, less ``highest``.
+    edge : Float[Tensor, " persons"]
+        Share on the outermost nodes.
+    highest : Float[Tensor, ""]
+        Log of what all joints of the block are divided by.
+    """
+
+    block: Block
+    weights: Float[Tensor, "nodes persons"]
+    total: Float[Tensor, " persons"]
+    top: Float[Tensor, " persons"]
+    edge: Float[Tensor, " persons"]
+    highest: Float[Tensor, ""]
+
+    @staticmethod
+    def of(block: Block, answers: AnswerBlock, tables: SharedTables) -> "BlockPosterior":
+        """At the block's nodes, whose slice is widened as needed."""
+        while True:
+            weights, highest = tables.log_joint(block, answers)
+            top = weights.amax(0)
+            weights = weights.sub_(top).clamp_(min=FLOOR).exp_()
+            total = weights.sum(0)
+            edge = torch.maximum(weights[0], weights[-1]) / total
+            if float(edge.max()) < WIDEN[tables.used.dtype] or not block.widen(len(tables.theta)):
+                break
+        weights /= total
+        return BlockPosterior(block, weights, total, top, edge, highest)
+
+    def summary(self, theta: Float[Tensor, "nodes 1"]) -> "_Summary":
+        """What is said of each person, without the weights."""
+        nodes = theta[self.block.rows, 0]
+        centre = nodes[len(nodes) // 2]
+        x = (nodes - centre).to(self.weights.dtype)
+        even = torch.zeros_like(x)
+        even[::2] = 1.0
+        sums = torch.stack([even, x, x.square()]) @ self.weights
+        return _Summary(self.block.persons, torch.stack([self.total, self.top, self.edge, *sums]), centre, self.highest)
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """Total, top, edge, share of every other node and the two moments about a centre, of a block's persons."""
+
+    persons: Int[Tensor, " block"]
+    rows: Float[Tensor, "6 block"]
+    centre: Float[Tensor, ""]
+    highest: Float[Tensor, ""]
+
+    @staticmethod
+    def gathered(parts: "list[_Summary]", n_persons: int, device: torch.device) -> PersonSums:
+        """Those of all blocks, in the order of the data."""
+        out = torch.full((5, n_persons), torch.nan, dtype=torch.float64, device=device)
+        if parts:
+            sizes = torch.tensor([len(part.persons) for part in parts], device=device)
+            total, top, edge, even, first, second = torch.cat([part.rows for part in parts], 1).double()
+            centre = torch.stack([part.centre for part in parts]).repeat_interleave(sizes)
+            highest = torch.stack([part.highest for part in parts]).repeat_interleave(sizes)
+            sd = (second - first.square()).clamp(min=0.0).sqrt()
+            found = torch.stack([total.log() + top + highest, first + centre, sd, edge, (2 * even - 1).abs()])
+            out[:, torch.cat([part.persons for part in parts])] = found
+        return PersonSums(*out)
 
 
 def integrate(
@@ -154,10 +200,8 @@ def integrate(
 ) -> PersonSums:
     """As :func:`run_pass`, for persons alone: no expected counts, so no product back."""
     tables = SharedTables.of(model, placed, free, dtype)
-    sums = PersonSums.empty(placed.answers.n_persons, free.device)
-    for block, answer_block in placed:
-        posterior_weights(block, answer_block, tables, sums)
-    return sums
+    parts = [BlockPosterior.of(block, answers, tables).summary(tables.theta) for block, answers in placed]
+    return _Summary.gathered(parts, placed.answers.n_persons, free.device)
 
 
 def run_pass(
@@ -194,20 +238,16 @@ def run_pass(
     theta, used = tables.theta, tables.used
     accumulated = torch.zeros(len(theta), used.shape[1], dtype=torch.float64, device=free.device)
     mass = torch.zeros_like(tables.base)
-    sums = PersonSums.empty(answers.n_persons, free.device)
-    log_likelihood = 0.0
+    parts = []
     for block, answer_block in placed:
         may_stop()
-        posterior = posterior_weights(block, answer_block, tables, sums)
-        log_marginal = sums.log_marginal[block.persons]
-        if weights is None:
-            log_likelihood += float(log_marginal.sum())
-        else:
-            w = weights[block.persons]
-            log_likelihood += float((w * log_marginal).sum())
-            posterior = posterior * w.to(dtype)
+        found = BlockPosterior.of(block, answer_block, tables)
+        parts.append(found.summary(theta))
+        posterior = found.weights if weights is None else found.weights * weights[block.persons].to(dtype)
         posterior = posterior.to(counted_in or dtype)
         accumulated[block.rows] += answer_block.backward(posterior)
         mass[block.rows, block.group] += posterior.sum(1)
     counts = answers.expand(accumulated, mass.sum(1))
-    return Pass(log_likelihood, Expectations(theta, counts, mass), sums)
+    sums = _Summary.gathered(parts, answers.n_persons, free.device)
+    log_marginal = sums.log_marginal if weights is None else weights * sums.log_marginal
+    return Pass(float(log_marginal.nansum()), Expectations(theta, counts, mass), sums)

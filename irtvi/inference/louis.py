@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from irtvi.inference.answers import answers_of
-from irtvi.inference.expectation import PersonSums, PlacedAnswers, SharedTables, posterior_weights
+from irtvi.inference.expectation import BlockPosterior, PlacedAnswers, SharedTables
 from irtvi.inference.interruption import may_stop
 from irtvi.inference.listed import ListedAnswers, listed
 from irtvi.inference.nodes import TAIL, Grid
@@ -141,11 +141,10 @@ def score_blocks(
     placed = PlacedAnswers(answers_of(model, cells), placement)
     shared = SharedTables.of(model, placed, free, dtype)
     tables = ScoreTables(model, shared.theta, free, dtype)
-    sums = PersonSums.empty(cells.n_persons, free.device)
     size = max(16, CHUNK_NUMBERS // max(tables.n_columns, 1))
     for block, answers in placed:
         may_stop()
-        posterior = posterior_weights(block, answers, shared, sums)
+        posterior = BlockPosterior.of(block, answers, shared).weights
         theta = shared.theta[block.rows, 0]
         for members, own in zip(block.persons.split(size), posterior.split(size, 1), strict=True):
             yield ScoreBlock(members, block.group, theta, own, block.rows, tables)
@@ -189,10 +188,10 @@ class FirstOrder:
         n_free, device = self.tables.model.n_free, self.tables.target.device
         total = torch.zeros(n_free, n_free, dtype=torch.float64, device=device)
         for persons, columns in self.parts:
-            coefficients = self.tables.by_free(columns)
+            coefficients = self.tables.to_multiply(columns)
             weighted = coefficients if weights is None else coefficients * weights[persons, None].to(coefficients.dtype)
             total += weighted.T @ coefficients
-        return total
+        return self.tables.matrix_by_free(total)
 
 
 def missing_information(
@@ -231,14 +230,15 @@ def missing_information(
         lowest, end = degrees
         for columns in islice(block.coefficients(cells, lowest), end and end - lowest):
             may_stop()
-            coefficients = block.tables.by_free(columns)
+            coefficients = block.tables.to_multiply(columns)
             before = own.diagonal().clone()
             own.addmm_((coefficients if weight is None else coefficients * weight).T, coefficients)
             after = own.diagonal()
             rounding = torch.finfo(own.dtype).eps * after.max()
             if bool((after - before <= left_over * after + rounding).all()):
                 break
-        total = own.double() if total is None else total.add_(own)
+        own = block.tables.matrix_by_free(own).double()
+        total = own if total is None else total.add_(own)
     return torch.zeros(model.n_free, model.n_free, dtype=torch.float64, device=free.device) if total is None else total
 
 

@@ -22,6 +22,11 @@ from irtvi.inference.placing import MOST_REPLACEMENTS, Placing
 from irtvi.inference.table import gradient_and_information
 from irtvi.models.model import Model
 
+FEWER = 500
+"""Persons who are enough for the first curvature, at a start that is some way off, unless parameters are many."""
+ROUGH_END = 3
+"""Degree of the first term that a search leaves out where persons are many: the rest changes no step by much."""
+
 
 @dataclass
 class MarginalPosterior:
@@ -40,6 +45,8 @@ class MarginalPosterior:
         Persons from whom the missing information is estimated during the search.
     latest : Pass or None
         The last one.
+    begun : bool
+        Whether the search has asked for missing information.
     first : FirstOrder or None
         What the last missing information from all persons was made of, where that may be kept.
     """
@@ -52,6 +59,7 @@ class MarginalPosterior:
     dtype: torch.dtype = torch.float32
     sample_size: int = 2000
     latest: Pass | None = None
+    begun: bool = False
     first: FirstOrder | None = None
 
     def run(self, free: Float[Tensor, " n_free"], dtype: torch.dtype) -> Pass:
@@ -86,7 +94,11 @@ class MarginalPosterior:
 
     def missing_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> Missing:
         """Missing information from a sample of persons spread evenly over ability, scaled to all."""
-        return self.missing(free, evaluation.passed, self.sample_size, ROUGH)
+        if self.dtype is torch.float64 or uses_blocks(self.model):
+            return self.missing(free, evaluation.passed, self.sample_size, ROUGH)
+        size = self.sample_size if self.begun else min(self.sample_size, max(FEWER, 2 * self.model.n_free))
+        self.begun = True
+        return self._missing(free, evaluation.passed, size, ROUGH, (1, ROUGH_END))
 
     def missing(
         self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float, n_finer: int | None = None

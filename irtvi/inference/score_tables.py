@@ -99,6 +99,7 @@ class ScoreTables:
             self.population = torch.where(used, torch.stack(first, -1), 0.0).to(dtype)
         self.population_used = used
         self.target = torch.cat([*(table.target for table in self.components), slots.index[used]])
+        self._one_each = len(self.target) == model.n_free == len(self.target.unique())
 
     @property
     def n_columns(self) -> int:
@@ -200,9 +201,23 @@ class ScoreTables:
         out = columns.new_zeros(len(columns), self.model.n_free)
         return out.index_add_(1, self.target, columns)
 
+    def to_multiply(self, columns: Float[Tensor, "block all_columns"]) -> Float[Tensor, "block n_free"]:
+        """As :meth:`by_free`, but in the order of the columns, which costs nothing, where each parameter has one."""
+        return columns if self._one_each else self.by_free(columns)
+
+    def matrix_by_free(self, products: Float[Tensor, "n_free n_free"]) -> Float[Tensor, "n_free n_free"]:
+        """Sums of products of what :meth:`to_multiply` gives, put in the order of the free parameters."""
+        if not self._one_each:
+            return products
+        out = torch.empty_like(products)
+        out[self.target[:, None], self.target] = products
+        return out
+
 
 def _chosen(
-    weights: Float[Tensor, "answers chosen"], slot: Float[Tensor, "codes members nodes"], answers: ListedAnswers,
+    weights: Float[Tensor, "answers chosen"],
+    slot: Float[Tensor, "codes members nodes"],
+    answers: ListedAnswers,
     rows: slice,
 ) -> Float[Tensor, " answers"]:
     """Weighted sum over nodes of each answer's derivative by one slot."""

@@ -46,7 +46,7 @@ RUNAWAY = 60.0
 """A slope or intercept without a prior beyond this has no finite maximum."""
 INFORMATION_WORK = 4e8
 """Persons times squared parameters that go into the standard errors, at most; but 2,500 persons at least."""
-FINER_PERSONS, FINER_WORK = 1_500, 5e7
+FINER_PERSONS, FINER_WORK = 1_500, 1.5e7
 """From how many of them the finer terms come, at least, and for how much work."""
 
 
