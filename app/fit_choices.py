@@ -9,7 +9,7 @@ from session import Workspace
 import irtvi
 from irtvi.models.choosing import FOR_MORE_CATEGORIES, FOR_NUMBERS, FOR_TWO_CATEGORIES
 from irtvi.models.items import ITEM_MODELS, ContinuousModel
-from irtvi.responses.coding import ItemCoding
+from irtvi.responses.item_coding import ItemCoding
 
 AUTOMATIC = "auto"
 

@@ -1,6 +1,6 @@
 """What not knowing the items exactly adds to the sd of a person's ability, by the delta method."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -76,17 +76,37 @@ def _is_listed(curvature: Curvature, cells: Cells) -> bool:
 def _variance_by_column(curvature: Curvature, cells: Cells, tables: ScoreTables) -> Variance:
     if isinstance(curvature, BlockCurvature):
         inverses = [x.to(tables.dtype) for x in _without_held(curvature)]
-
-        def by_member(block: ScoreBlock) -> Float[Tensor, " block"]:
-            total = block.posterior.new_zeros(len(block.persons))
-            parts = tables.by_part(next(block.coefficients(cells, 1)))
-            for part, inverse in zip(parts, inverses, strict=True):
-                total += torch.einsum("psm,mst,ptm->p", part, inverse, part)
-            return total
-
-        return by_member
+        return lambda block: _within_members(tables.by_part(next(block.coefficients(cells, 1))), inverses)
     root = _root_of_covariance(curvature)[tables.target].to(tables.dtype).contiguous()
     return lambda block: (next(block.coefficients(cells, 1)) @ root).square().sum(1)
+
+
+def variance_of_combination(
+    curvature: Curvature, tables: ScoreTables, columns: Float[Tensor, "block all_columns"]
+) -> Float[Tensor, " block"]:
+    """Variance of a few linear combinations of the parameters, for which no root of the covariance is formed.
+
+    Parameters
+    ----------
+    columns : Float[Tensor, "block all_columns"]
+        Coefficients, in the columns of the tables.
+    """
+    if isinstance(curvature, BlockCurvature):
+        return _within_members(tables.by_part(columns), _without_held(curvature))
+    coefficients = tables.by_free(columns)
+    if isinstance(curvature, DiagonalCurvature):
+        return coefficients.square() @ curvature.variance
+    assert isinstance(curvature, FullCurvature)
+    return torch.linalg.solve_triangular(curvature.factor, coefficients.T, upper=False).square().sum(0)
+
+
+def _within_members(
+    parts: Sequence[Float[Tensor, "block _slots _members"]], inverses: Sequence[Float[Tensor, "_members _slots _slots"]]
+) -> Float[Tensor, " block"]:
+    """Variances from coefficients and covariances within items, by part of the model."""
+    return torch.stack(
+        [torch.einsum("psm,mst,ptm->p", part, inverse, part) for part, inverse in zip(parts, inverses, strict=True)]
+    ).sum(0)
 
 
 def _variance_by_answer(curvature: Curvature, cells: Cells, tables: ScoreTables) -> Variance:

@@ -18,7 +18,7 @@ from irtvi.errors import (
     TextOrderWarning,
 )
 from irtvi.responses.cells import Cells, DenseCells, SparseCells
-from irtvi.responses.coding import is_known_order
+from irtvi.responses.item_coding import is_known_order
 from irtvi.responses.labels import some
 from irtvi.responses.responses import Responses
 
@@ -68,8 +68,7 @@ def _findings(responses: Responses) -> Iterator[Finding]:
     if (empty := responses.person_ids[responses.answered() == 0]).size:
         yield Finding(
             "empty person",
-            f"{_number(empty, 'person')} answered nothing: {some(empty)}; the population's mean is the "
-            "score.",
+            f"{_number(empty, 'person')} answered nothing: {some(empty)}; the population's mean is the score.",
             EmptyPersonWarning,
             items[:0],
             empty,

@@ -1,107 +1,24 @@
-"""Categories and scores of items: how labels become codes, for the data at hand and for new people."""
+"""Categories and scores of all items: how labels become codes, for the data at hand and for new people."""
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from irtvi.errors import (
-    InfiniteValueError,
-    KeyCategoryError,
-    TooManyCategoriesError,
-    UnparsableValueError,
-    UnseenCategoryError,
-)
-from irtvi.responses.cells import MAX_CATEGORIES, MISSING
-from irtvi.responses.labels import Label, is_number, shown, some
-from irtvi.responses.settings import ItemRule, ReadSettings
+from irtvi.responses.cells import MAX_CATEGORIES
+from irtvi.responses.item_coding import ItemCoding, code_item
+from irtvi.responses.labels import Label
+from irtvi.responses.settings import ByItem, ItemRule, ReadSettings
 
 if TYPE_CHECKING:
     from irtvi.responses.responses import Responses
 
-_ORDERED_PAIRS = (
-    ("false", "true"), ("f", "t"), ("no", "yes"), ("n", "y"), ("wrong", "right"), ("wrong", "correct"),
-    ("incorrect", "correct"), ("fail", "pass"), ("failed", "passed"), ("disagree", "agree"),
-)  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class ItemCoding:
-    """The categories of one item.
-
-    Parameters
-    ----------
-    categories : raw labels in their order
-        Position is the raw code. Observed ones joined with declared ones, inner gaps of whole-number scales
-        filled in.
-    observed : whether anybody chose each raw category
-    scores : scored code of each raw code
-        The same without a key and not reversed.
-    values : value of each scored code in the user's units
-        0 and 1 with a key, the numbers themselves (after reversing) on a numeric scale, else 0, 1, 2, ...
-    key : the right answer, a tuple of several, or None
-    reversed : whether the scores run against the categories
-    measured : lowest and highest answer where answers are numbers on a continuous scale, in the user's units; then
-        there are no categories
-    """
-
-    categories: tuple[Label, ...]
-    observed: tuple[bool, ...]
-    scores: tuple[int, ...]
-    values: tuple[float, ...]
-    key: object | None = None
-    reversed: bool = False
-    measured: tuple[float, float] | None = None
-
-    @property
-    def n_scored(self) -> int:
-        """Number of scored categories."""
-        return len(self.values)
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Lowest and highest answer in the user's units: of the scale, or those seen where answers are measured."""
-        return self.measured or (min(self.values, default=0.0), max(self.values, default=0.0))
-
-    @property
-    def unobserved(self) -> tuple[Label, ...]:
-        """Categories that nobody chose."""
-        return tuple(label for label, seen in zip(self.categories, self.observed, strict=True) if not seen)
-
-    def code(self, label: Label, rule: ItemRule) -> int | None:
-        """Raw code of a label, -1 if it is declared missing, None if it is unknown."""
-        if label in rule.missing:
-            return MISSING
-        if label in self.categories:
-            return self.categories.index(label)
-        if label in rule.wrong:
-            return self.scores.index(0)
-        return None
-
-    def state(self) -> dict:
-        """Plain lists, numbers and texts."""
-        key = list(self.key) if isinstance(self.key, tuple) else self.key
-        measured = None if self.measured is None else list(self.measured)
-        return {name: list(getattr(self, name)) for name in _LISTS} | {
-            "key": key, "reversed": self.reversed, "measured": measured,
-        }  # fmt: skip
-
-    @classmethod
-    def from_state(cls, state: Mapping) -> "ItemCoding":
-        """The coding that `state` described."""
-        key = tuple(state["key"]) if isinstance(state["key"], list) else state["key"]
-        categories, observed, scores, values = (tuple(state[name]) for name in _LISTS)
-        measured = state.get("measured")
-        return cls(
-            categories, observed, scores, values, key, state["reversed"], None if measured is None else tuple(measured)
-        )
-
-
-_LISTS = ("categories", "observed", "scores", "values")
+UNKNOWN = -2
+"""In place of the code of a label that is none of an item's categories."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,10 +58,63 @@ class Coding:
     @cached_property
     def rules(self) -> tuple[ItemRule, ...]:
         """What was declared about each item."""
-        return tuple(self.settings.rule(item) for item in self.item_ids)
+        return tuple(self.settings.rules(self.item_ids.tolist()))
+
+    @cached_property
+    def names(self) -> frozenset[Hashable]:
+        """The items, to look names up in."""
+        return frozenset(self.item_ids.tolist())
+
+    @cached_property
+    def settings_for_new(self) -> ReadSettings:
+        """How new people's table is read: any of the items, measured where they were in the first."""
+        known = zip(self.item_ids.tolist(), self.measured.tolist(), strict=True)
+        measured = ByItem(False, {item: True for item, is_measured in known if is_measured})
+        return replace(self.settings, items=None, continuous=measured)
+
+    @cached_property
+    def measured(self) -> np.ndarray:
+        """Whether the answers to each item are numbers on a continuous scale, bool [n_items]."""
+        return np.array([coding.measured is not None for coding in self.codings], dtype=bool)
+
+    @cached_property
+    def keeps_codes(self) -> bool:
+        """Whether scored codes are the raw ones: no key, and nothing is reversed."""
+        return all(coding.scores == tuple(range(len(coding.scores))) for coding in self.codings)
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Scored code of each raw code, -1 where there is no such category, int8 [n_items, raw codes]."""
+        return padded([coding.scores for coding in self.codings], -1).astype(np.int8)
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """What each scored code is worth in the user's units, float [n_items, scored codes]."""
+        return padded([coding.values for coding in self.codings], 0.0)
+
+    @cached_property
+    def largest(self) -> np.ndarray:
+        """Largest value of an item, at each of its scored codes, float [n_items, scored codes]."""
+        largest = np.array([coding.range[1] for coding in self.codings])
+        return np.repeat(largest[:, None], max(1, self.values.shape[1]), 1)
+
+    @cached_property
+    def codes_of_numbers(self) -> np.ndarray:
+        """Raw code of the labels 0, 1, 2 and so on, -1 where missing, `UNKNOWN` where an item has no such category."""
+        memo: dict[tuple, list[int]] = {}
+        rows = []
+        for coding, rule in zip(self.codings, self.rules, strict=True):
+            task = (coding.categories, coding.scores, rule)
+            if task not in memo:
+                found = (coding.code(label, rule) for label in range(MAX_CATEGORIES))
+                memo[task] = [UNKNOWN if code is None else code for code in found]
+            rows.append(memo[task])
+        return np.array(rows, np.int8).reshape(len(rows), MAX_CATEGORIES)
 
     def subset(self, items: np.ndarray) -> "Coding":
         """The coding of some items, by position."""
+        if np.array_equal(items, np.arange(len(self.codings))):
+            return self
         return Coding(self.item_ids[items], tuple(self.codings[i] for i in items), self.settings)
 
     def state(self) -> dict:
@@ -202,185 +172,8 @@ def code_items(
     return tuple(memo[task] for task in tasks)
 
 
-def code_item(
-    item: Hashable,
-    seen: tuple[Label, ...],
-    declared: tuple[Label, ...],
-    rule: ItemRule,
-    measured: tuple[float, float] | None = None,
-) -> ItemCoding:
-    """Categories of one item from the labels that occur and those that are declared; none if it is measured."""
-    if measured is not None:
-        return ItemCoding((), (), (), (), measured=measured)
-    special = (*rule.missing, *rule.wrong)
-    answers = [label for label in seen if label not in special]
-    if infinite := [label for label in answers if is_number(label) and abs(float(label)) == float("inf")]:
-        raise InfiniteValueError(
-            f"item {item!r} holds {some(infinite)}; an answer is finite: correct it or declare it in "
-            "missing=",
-            item=item,
-            label=infinite[0],
-        )
-    declared = tuple(label for label in declared if label not in special)
-    categories = _ordered(item, answers, declared, rule)
-    if rule.key:
-        return _keyed(item, categories, answers, rule, seen)
-    observed = tuple(label in answers for label in categories)
-    scores = tuple(range(len(categories)))
-    values = _values(categories)
-    if rule.reverse:
-        scores = scores[::-1]
-        values = tuple(values[0] + values[-1] - value for value in values[::-1])
-    if any(label in rule.wrong for label in seen) and categories:
-        observed = tuple(True if score == 0 else o for o, score in zip(observed, scores, strict=True))
-    return ItemCoding(categories, observed, scores, values, None, rule.reverse)
-
-
-def lookup_of(
-    item: Hashable, labels: Sequence[Label], seen: Sequence[bool], coding: ItemCoding, rule: ItemRule
-) -> list[int]:
-    """Raw code of each label of an item, -1 where it is missing or does not occur.
-
-    Raises
-    ------
-    UnseenCategoryError
-        If a label that occurs is not among the categories.
-    """
-    codes = []
-    for label, occurs in zip(labels, seen, strict=True):
-        code = coding.code(label, rule) if occurs else MISSING
-        if code is None:
-            raise UnseenCategoryError(
-                f"item {item!r} holds {shown(label)}, but its categories are {some(coding.categories, 8)}; "
-                "correct it, or declare it when reading the first data (categories=, missing= or wrong=)",
-                item=item,
-                label=label,
-            )
-        codes.append(code)
-    return codes
-
-
-def _ordered(
-    item: Hashable, answers: Sequence[Label], declared: tuple[Label, ...], rule: ItemRule
-) -> tuple[Label, ...]:
-    if declared:
-        return _joined(item, answers, declared, bool(rule.key))
-    numbers = [label for label in answers if not isinstance(label, str)]
-    texts = [label for label in answers if isinstance(label, str)]
-    if numbers and texts:
-        raise _mixed(item, numbers, texts, rule)
-    if numbers:
-        return tuple(sorted(numbers)) if rule.key else _without_gaps(item, sorted(numbers))
-    return _ordered_text(texts)
-
-
-def _mixed(
-    item: Hashable, numbers: list[int | float], texts: list[str], rule: ItemRule
-) -> UnparsableValueError:
-    text_is_wrong = is_number(rule.key[0]) if rule.key else len(texts) <= len(numbers)
-    culprits, kind = (texts, "numbers") if text_is_wrong else (numbers, "text")
-    return UnparsableValueError(
-        f"item {item!r} holds {some(culprits)} where the other answers are {kind}; correct it, or declare it "
-        "in missing=, wrong= or categories=",
-        item=item,
-        label=culprits[0],
-    )
-
-
-def _joined(
-    item: Hashable, answers: Sequence[Label], declared: tuple[Label, ...], keyed: bool
-) -> tuple[Label, ...]:
-    extra = [label for label in answers if label not in declared]
-    rising = all(is_number(label) for label in declared) and list(declared) == sorted(declared)  # pyright: ignore
-    numbers = [label for label in (*declared, *extra) if not isinstance(label, str)]
-    if rising and len(numbers) == len(declared) + len(extra):
-        return tuple(sorted(numbers)) if keyed else _without_gaps(item, sorted(numbers))
-    if extra:
-        raise UnseenCategoryError(
-            f"item {item!r} holds {some(extra)}, but its declared categories are {some(declared, 8)}; add it "
-            "there in its place, or declare it in missing= or wrong=",
-            item=item,
-            label=extra[0],
-        )
-    return declared
-
-
-def _without_gaps(item: Hashable, numbers: list[int | float]) -> tuple[Label, ...]:
-    whole = all(isinstance(number, int) for number in numbers)
-    n_categories = int(numbers[-1] - numbers[0]) + 1 if whole else len(numbers)
-    if n_categories > MAX_CATEGORIES:
-        raise too_many(item, n_categories, numbers[0], numbers[-1])
-    return tuple(range(int(numbers[0]), int(numbers[-1]) + 1)) if whole else tuple(numbers)
-
-
-def too_many(item: Hashable, n_categories: int, first: Label, last: Label) -> TooManyCategoriesError:
-    """The error for a column that is hardly an item."""
-    return TooManyCategoriesError(
-        f"item {item!r} has {n_categories} categories from {shown(first)} to {shown(last)}, and there is "
-        "room "
-        f"for {MAX_CATEGORIES}; declare a code for missing in missing=; name a measured quantity in continuous= "
-        "(model='normal' or 'beta' then suits it); keep a column that is no item out by items= or by a name that "
-        "starts with cov_",
-        item=item,
-        label=last,
-    )
-
-
-def _ordered_text(answers: Sequence[str]) -> tuple[str, ...]:
-    small = {answer.lower(): answer for answer in answers}
-    if answers and len(small) == len(answers):
-        for pair in _ORDERED_PAIRS:
-            if set(small) <= set(pair):
-                return tuple(small.get(label, _in_case_of(label, answers[0])) for label in pair)
-    return tuple(sorted(answers))
-
-
-def _in_case_of(label: str, example: str) -> str:
-    if example.isupper():
-        return label.upper()
-    return label.capitalize() if example[0].isupper() else label
-
-
-def is_known_order(categories: Sequence[Label]) -> bool:
-    """Whether words are a pair whose order is known, such as no and yes."""
-    return tuple(str(label).lower() for label in categories) in _ORDERED_PAIRS
-
-
-def _keyed(
-    item: Hashable,
-    categories: tuple[Label, ...],
-    answers: Sequence[Label],
-    rule: ItemRule,
-    seen: Sequence[Label],
-) -> ItemCoding:
-    if not categories:
-        categories = rule.key
-    if unknown := [label for label in rule.key if label not in categories]:
-        alike = [c for c in categories if str(c).lower() == str(unknown[0]).lower()]
-        hint = f"; did you mean {shown(alike[0])}?" if alike else ""
-        raise KeyCategoryError(
-            f"item {item!r} has the key {some(unknown)}, but its categories are {some(categories, 8)}{hint}; "
-            "correct the key, or name all options in categories= if nobody chose the right one"
-        )
-    categories += tuple(label for label in rule.wrong if label in seen and label not in categories)
-    observed = tuple(label in seen for label in categories)
-    key = rule.key[0] if len(rule.key) == 1 else rule.key
-    scores = tuple(int(label in rule.key) for label in categories)
-    return ItemCoding(categories, observed, scores, (0.0, 1.0), key)
-
-
-def _values(categories: tuple[Label, ...]) -> tuple[float, ...]:
-    if categories and all(is_number(label) for label in categories):
-        numbers = [float(label) for label in categories]
-        if numbers == sorted(numbers) or numbers == sorted(numbers, reverse=True):
-            return tuple(sorted(numbers))
-    return tuple(float(code) for code in range(len(categories)))
-
-
 def _is_whole_scale(coding: ItemCoding) -> bool:
-    return (
-        not coding.key and len(coding.categories) > 1 and all(isinstance(c, int) for c in coding.categories)
-    )
+    return not coding.key and len(coding.categories) > 1 and all(isinstance(c, int) for c in coding.categories)
 
 
 def _scale_for(coding: ItemCoding, scales: Counter) -> tuple[Label, ...]:
@@ -388,3 +181,11 @@ def _scale_for(coding: ItemCoding, scales: Counter) -> tuple[Label, ...]:
         if set(coding.categories) <= set(scale):
             return scale
     return (0, 1) if set(coding.categories) <= {0, 1} and not scales else ()
+
+
+def padded(rows: Sequence[Sequence[int | float]], fill: int | float) -> np.ndarray:
+    """Rows of different length as one array, float [rows, longest]."""
+    table = np.full((len(rows), max((len(row) for row in rows), default=0)), fill, dtype=np.float64)
+    for place, row in enumerate(rows):
+        table[place, : len(row)] = row
+    return table

@@ -59,9 +59,7 @@ def load_delimited(
     """A delimited text as a table, and what was guessed."""
     for option, given, allowed in (("delimiter", delimiter, None), ("decimal", decimal, ".,")):
         if given is not None and (len(given) != 1 or (allowed and given not in allowed)):
-            raise ConflictingOptionsError(
-                f"{option}={given!r}; it is one character{': . or ,' if allowed else ''}"
-            )
+            raise ConflictingOptionsError(f"{option}={given!r}; it is one character{': . or ,' if allowed else ''}")
     if delimiter is not None and delimiter == decimal:
         raise ConflictingOptionsError(f"delimiter and decimal are both {delimiter!r}")
     sample, bom, utf8 = _scan(opener, name, max_bytes)
@@ -75,9 +73,7 @@ def load_delimited(
     mark = delimiter or _delimiter_of(text)
     head = _head(text, mark, name)
     dialect = Dialect(used, mark, decimal or _decimal_of(head.rows, mark))
-    notes = (
-        [] if utf8 or bom or encoding else ["The file is no UTF-8 and was read as Windows-1252 (encoding=)."]
-    )
+    notes = [] if utf8 or bom or encoding else ["The file is no UTF-8 and was read as Windows-1252 (encoding=)."]
     if mark != "," and delimiter is None:
         notes.append(f"The delimiter is {mark!r}.")
     if dialect.decimal == "," and decimal is None:
@@ -115,9 +111,7 @@ def _scan(opener: Opener, name: str, max_bytes: int) -> tuple[bytes, str | None,
                     raise FileFormatError(f"{name} unpacks to more than {max_bytes} bytes and is not read")
                 if bom != "utf-16" and b"\0" in chunk:
                     at = size - len(chunk) + chunk.index(b"\0")
-                    raise FileFormatError(
-                        f"{name} holds a NUL byte (at byte {at}): it is damaged, or no text"
-                    )
+                    raise FileFormatError(f"{name} holds a NUL byte (at byte {at}): it is damaged, or no text")
                 try:
                     if utf8:
                         decoder.decode(chunk)
@@ -169,11 +163,7 @@ def _head(text: str, delimiter: str, name: str) -> Head:
     named = [field for field in names if field]
     if again := [field for field, times in Counter(named).items() if times > 1]:
         numbers = all(_WHOLE.fullmatch(field) for field in named)
-        hint = (
-            "the first line holds no names but numbers; add a line of names"
-            if numbers
-            else "rename one of them"
-        )
+        hint = "the first line holds no names but numbers; add a line of names" if numbers else "rename one of them"
         raise DuplicateIdsError(f"{name}: the columns {some(again)} appear more than once; {hint}")
     names = [field or f"{_NAMELESS} {place}" for place, field in enumerate(names)]
     return Head(names, rows[: len(rows) - 1] or rows, skip)
@@ -187,9 +177,7 @@ def _parse(opener: Opener, name: str, dialect: Dialect, head: Head) -> pd.DataFr
     """
     types: dict[str, pa.DataType] = {}
     for row in head.rows:
-        types |= {
-            c: pa.string() for c, field in zip(head.names, row, strict=False) if _ID_CODE.fullmatch(field)
-        }
+        types |= {c: pa.string() for c, field in zip(head.names, row, strict=False) if _ID_CODE.fullmatch(field)}
     while True:
         try:
             with opener() as file:
@@ -218,9 +206,7 @@ def _parse(opener: Opener, name: str, dialect: Dialect, head: Head) -> pd.DataFr
                 raise FileFormatError(f"{name} is no regular table: {error}") from None
             types[column] = pa.string()
         except UnicodeDecodeError as error:
-            raise FileFormatError(
-                f"{name} cannot be read with encoding={dialect.encoding!r}: {error}"
-            ) from None
+            raise FileFormatError(f"{name} cannot be read with encoding={dialect.encoding!r}: {error}") from None
 
 
 def _is_empty(column: pd.Series) -> bool:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import torch
 
 from irtvi.errors import ConflictingOptionsError, UnknownItemError
@@ -16,7 +17,6 @@ from irtvi.responses.measures import Measures
 from irtvi.responses.observed import Observed
 from irtvi.responses.read import coded, located
 from irtvi.responses.responses import Responses
-from irtvi.responses.settings import ByItem
 from irtvi.responses.streaming import contents_of_folder
 from irtvi.responses.tables import GivenWeights, contents_of
 
@@ -25,15 +25,14 @@ def encode(source: object, coding: Coding) -> Responses:
     """Answers of new people under a known coding; see `Coding.encode`."""
     if isinstance(source, Responses):
         return _recoded(source, coding)
-    settings = coding.settings
+    settings = coding.settings_for_new
     folder = folder_of(source)
     frame, notes = (folder.head(), list(folder.notes)) if folder else load_table(source)
     if folder and settings.id is None and folder.index_column is not None:
         settings = replace(settings, id=folder.index_column)
-    roles = find_known_roles(frame, settings, coding.item_ids)
-    unchosen, given = replace(settings, items=None, continuous=_as_known(coding)), GivenWeights()
+    roles, given = find_known_roles(frame, settings, coding), GivenWeights()
     contents = (
-        contents_of_folder(folder, roles, unchosen, given) if folder else contents_of(frame, roles, unchosen, given)
+        contents_of_folder(folder, roles, settings, given) if folder else contents_of(frame, roles, settings, given)
     )
     cells, measures = _placed(contents.observed, coding)
     return Responses(
@@ -47,12 +46,6 @@ def encode(source: object, coding: Coding) -> Responses:
         (*notes, *roles.notes, *contents.notes),
         measures,
     )
-
-
-def _as_known(coding: Coding) -> ByItem[bool]:
-    """Items are measured in new data where they were in the first."""
-    known = zip(coding.item_ids, coding.codings, strict=True)
-    return ByItem(False, {item: own.measured is not None for item, own in known})
 
 
 def _recoded(responses: Responses, coding: Coding) -> Responses:
@@ -80,24 +73,32 @@ def _recoded(responses: Responses, coding: Coding) -> Responses:
 
 def _placed(observed: Observed, coding: Coding) -> tuple[Cells, Measures | None]:
     """Codes in the columns of the coding, those of absent items missing, and the numbers of measured items."""
-    place = coding.item_ids.get_indexer(observed.item_ids)
-    if (place < 0).any():
-        unknown = observed.item_ids[place < 0]
-        raise UnknownItemError(
-            f"{some(unknown)} is no item of this coding; its items are {some(coding.item_ids)}; drop these "
-            "answers"
+    place = _places(observed.item_ids, coding)
+    measured = np.zeros(len(place), bool)
+    measured[list(observed.measured)] = True
+    if len(other := np.flatnonzero(coding.measured[place] != measured)):
+        kinds = ("in categories", "measured (continuous=)")
+        found = bool(measured[other[0]])
+        raise ConflictingOptionsError(
+            f"item {observed.item_ids[other[0]]!r} was first read as {kinds[not found]}, now as {kinds[found]}; read "
+            "both alike"
         )
-    for item in np.flatnonzero(place >= 0):
-        known, found = coding.codings[place[item]].measured is not None, item in observed.measured
-        if known != found:
-            kinds = ("in categories", "measured (continuous=)")
-            raise ConflictingOptionsError(
-                f"item {observed.item_ids[item]!r} was first read as {kinds[known]}, now as {kinds[found]}; read both "
-                "alike"
-            )
     with located(observed):
         cells = coded(observed, observed.counts() > 0, coding.subset(place))
     if np.array_equal(place, np.arange(len(coding.item_ids))):
         return cells, observed.measures
     to, n_items = torch.from_numpy(place), len(coding.item_ids)
     return cells.spread(to, n_items), None if observed.measures is None else observed.measures.spread(to, n_items)
+
+
+def _places(item_ids: pd.Index, coding: Coding) -> np.ndarray:
+    """Position of each item in the coding."""
+    if coding.item_ids.equals(item_ids):
+        return np.arange(len(item_ids))
+    place = coding.item_ids.get_indexer(item_ids)
+    if (place < 0).any():
+        unknown = item_ids[place < 0]
+        raise UnknownItemError(
+            f"{some(unknown)} is no item of this coding; its items are {some(coding.item_ids)}; drop these answers"
+        )
+    return place

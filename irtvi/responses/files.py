@@ -173,8 +173,7 @@ def _workbook(opener: Opener, name: str, sheet: str | int | None) -> tuple[pd.Da
                 raise FileFormatError(f"{name} is a zip archive, no Excel workbook; unpack it first")
         if size > MAX_WORKBOOK_BYTES:
             raise FileFormatError(
-                f"{name} unpacks to {size} bytes, more than the {MAX_WORKBOOK_BYTES} that are read; save it "
-                "as .csv"
+                f"{name} unpacks to {size} bytes, more than the {MAX_WORKBOOK_BYTES} that are read; save it as .csv"
             )
         with opener() as file, pd.ExcelFile(file, engine="openpyxl") as book:
             names = book.sheet_names
@@ -192,8 +191,6 @@ def _workbook(opener: Opener, name: str, sheet: str | int | None) -> tuple[pd.Da
         raise FileFormatError(f"{name} cannot be read as an Excel workbook: {error}") from None
     names_in_header = header.iloc[0].dropna() if len(header) else header
     if (again := names_in_header[names_in_header.duplicated()]).size:
-        raise DuplicateIdsError(
-            f"{name}: the columns {some(again)} appear more than once; give each its own name"
-        )
+        raise DuplicateIdsError(f"{name}: the columns {some(again)} appear more than once; give each its own name")
     used = chosen if isinstance(chosen, str) else names[chosen]
     return table, [f"Sheet {used!r} of {len(names)} was read."] if len(names) > 1 else []

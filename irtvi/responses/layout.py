@@ -13,6 +13,7 @@ from irtvi.errors import (
     NoPersonsError,
     UnknownItemError,
 )
+from irtvi.responses.coding import Coding
 from irtvi.responses.labels import label_of, some
 from irtvi.responses.settings import ReadSettings
 
@@ -89,7 +90,7 @@ def find_roles(frame: pd.DataFrame, settings: ReadSettings, number_rows: bool = 
     return _long_roles(frame, settings) if long else _wide_roles(frame, settings, number_rows)
 
 
-def find_known_roles(frame: pd.DataFrame, settings: ReadSettings, items: pd.Index) -> Roles:
+def find_known_roles(frame: pd.DataFrame, settings: ReadSettings, coding: Coding) -> Roles:
     """What each column is in a table of new people whose items are known.
 
     Raises
@@ -98,7 +99,8 @@ def find_known_roles(frame: pd.DataFrame, settings: ReadSettings, items: pd.Inde
         If a column of a wide table is neither a known item nor anything else that is known.
     """
     _check_shape(frame)
-    present = [column for column in frame.columns if column in items]
+    columns: list[Hashable] = frame.columns.tolist()
+    present = [column for column in columns if column in coding.names]
     known = {
         option: column
         for option in ("id", "wave", "weights", "survey_weights")
@@ -111,8 +113,8 @@ def find_known_roles(frame: pd.DataFrame, settings: ReadSettings, items: pd.Inde
         if named_long:
             known |= {"item": settings.item, "response": settings.response}
         return _long_roles(frame, ReadSettings(layout="long", **known))
-    if settings.items is None:
-        others = [column for column in frame.columns if column not in items]
+    if coding.settings.items is None:
+        others = [column for column in columns if column not in coding.names]
         id_column = known.get("id", _id_column(frame, others))
         allowed = {id_column, *known.values()}
         unknown = [
@@ -122,22 +124,20 @@ def find_known_roles(frame: pd.DataFrame, settings: ReadSettings, items: pd.Inde
         ]
         if unknown:
             raise UnknownItemError(
-                f"{some(unknown)} is no item of this coding; its items are {some(items)}; drop the column, "
+                f"{some(unknown)} is no item of this coding; its items are {some(coding.item_ids)}; drop the column, "
                 "or "
                 "start its name with cov_ if it is a covariate"
             )
         if id_column is not None:
             known["id"] = id_column
     if not present:
-        raise NoItemsError(f"no column is an item of this coding; its items are {some(items)}")
+        raise NoItemsError(f"no column is an item of this coding; its items are {some(coding.item_ids)}")
     return _wide_roles(frame, ReadSettings(layout="wide", items=tuple(present), **known))
 
 
 def _check_shape(frame: pd.DataFrame) -> None:
     if isinstance(frame.columns, pd.MultiIndex) or isinstance(frame.index, pd.MultiIndex):
-        raise LayoutError(
-            "the table has an index of several levels; use reset_index() and plain column names"
-        )
+        raise LayoutError("the table has an index of several levels; use reset_index() and plain column names")
     if not len(frame.columns):
         raise NoItemsError("the table has no column; it needs a column for each item")
     if not frame.columns.is_unique:
@@ -200,13 +200,14 @@ def _wide_roles(frame: pd.DataFrame, settings: ReadSettings, number_rows: bool =
     special = set(_named_columns(settings))
     chosen = settings.items
     if chosen is not None:
-        if unknown := [item for item in chosen if item not in frame.columns]:
+        columns = set(frame.columns.tolist())
+        if unknown := [item for item in chosen if item not in columns]:
             raise UnknownItemError(f"items= names {some(unknown)}, which is no column of the table")
         if clash := special.intersection(chosen):
             raise ConflictingOptionsError(f"{some(clash)} is in items= and has another role as well")
     found = _first(frame, ("wave",)) if _wave_column(settings) is None else None
     taken = {*special, *(chosen or ())}
-    others = [c for c in frame.columns if c not in taken and c != found]
+    others = [c for c in frame.columns.tolist() if c not in taken and c != found]
     wave = found if settings.wave is None and found not in taken else None
     id_column = settings.id
     if id_column is None:
@@ -287,7 +288,7 @@ def _id_rank(name: str) -> tuple[int, str]:
 
 
 def _first(frame: pd.DataFrame, names: Sequence[str]) -> Hashable | None:
-    by_name = {str(column).lower(): column for column in reversed(list(frame.columns))}
+    by_name = {str(column).lower(): column for column in reversed(frame.columns.tolist())}
     return next((by_name[name] for name in names if name in by_name), None)
 
 

@@ -74,9 +74,7 @@ class Measures:
 
     def keep(self, kept: Bool[Tensor, " answers"]) -> "Measures":
         """Some of the answers."""
-        return Measures.of(
-            self.persons()[kept], self.items[kept], self.values[kept], self.n_persons, self.n_items
-        )
+        return Measures.of(self.persons()[kept], self.items[kept], self.values[kept], self.n_persons, self.n_items)
 
     def spread(self, places: Int[Tensor, " items"], n_items: int) -> "Measures":
         """Each item moved to its place among ``n_items``, or left out where that is -1."""

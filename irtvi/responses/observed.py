@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from scipy.sparse import coo_array
 
 from irtvi.errors import DuplicateResponsesError, UnparsableValueError
 from irtvi.responses.cells import MAX_CATEGORIES, MISSING, SPARSE_BELOW, Cells, DenseCells, SparseCells
-from irtvi.responses.coding import too_many
+from irtvi.responses.item_coding import too_many
 from irtvi.responses.labels import BLANK, Label, NotALabelError, label_of, shown
 from irtvi.responses.measures import MEASURED, Measures
 from irtvi.responses.quantities import Column, column_of_numbers
@@ -48,6 +49,12 @@ class Observed:
     measures: Measures | None = None
     measured: tuple[int, ...] = ()
 
+    @property
+    def is_of_numbers(self) -> bool:
+        """Whether the labels of all items are their codes: 0, 1, 2 and so on."""
+        first = self.labels[0] if len(self.labels) else ()
+        return first == tuple(range(len(first))) and self.labels.count(first) == len(self.labels)
+
     def ranges(self) -> dict[int, tuple[float, float]]:
         """Lowest and highest number of the measured items, by position; (0, 0) where there is none."""
         if self.measures is None:
@@ -60,7 +67,7 @@ class Observed:
 
     def counts(self) -> np.ndarray:
         """How often each label occurs, int [items, labels]."""
-        most = max((len(labels) for labels in self.labels), default=0)
+        most = max(map(len, self.labels), default=0)
         most = max(most, 1) if self.measured else most
         return self.cells.counts(most).numpy() if most else np.zeros((len(self.item_ids), 0), np.int64)
 
@@ -71,9 +78,7 @@ class Observed:
         return f"first in {self.place_of(column, self.labels[column].index(label))}, column {item!r}"
 
 
-def observe_wide(
-    frame: pd.DataFrame, person_ids: pd.Index, columns: np.ndarray, rules: Sequence[ItemRule]
-) -> Observed:
+def observe_wide(frame: pd.DataFrame, person_ids: pd.Index, columns: np.ndarray, rules: Sequence[ItemRule]) -> Observed:
     """Labels of a table with a row for each person.
 
     Parameters
@@ -83,9 +88,10 @@ def observe_wide(
     columns : positions of the items
     rules : what was declared about each item; with `BLANK` among its wrong answers an empty cell has that label
     """
-    items = frame.columns[columns]
+    everything = np.array_equal(columns, np.arange(frame.shape[1]))
+    items = frame.columns if everything else frame.columns[columns]
     blank = [BLANK in rule.wrong for rule in rules]
-    plain = not any(blank) and not any(rule.continuous for rule in rules)
+    plain = not any(blank) and not any(map(attrgetter("continuous"), rules))
     codes = _small_numbers(frame, columns) if plain else None
     numbers: list[Column] = []
     if codes is not None:
@@ -138,6 +144,11 @@ def _measures(
 
 def _small_numbers(frame: pd.DataFrame, columns: np.ndarray) -> np.ndarray | None:
     """Codes of columns that hold whole numbers from 0 up only, or None: the fast way, block by block."""
+    if len(frame) <= _ROWS:
+        values = (frame if np.array_equal(columns, np.arange(frame.shape[1])) else frame.iloc[:, columns]).to_numpy()
+        codes = small_codes(values) if values.dtype.kind in "biuf" else None
+        if codes is not None:
+            return codes
     by_type: dict[np.dtype, list[int]] = {}
     for j, dtype in enumerate(frame.dtypes.iloc[columns]):
         if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
@@ -231,9 +242,7 @@ def _unparsable(values: pd.Series, where: str) -> UnparsableValueError:
                 "column out "
                 "by items=, or turn it into numbers or text"
             )
-    return UnparsableValueError(
-        f"{where} has type {values.dtype}, which holds no answers; keep it out by items="
-    )
+    return UnparsableValueError(f"{where} has type {values.dtype}, which holds no answers; keep it out by items=")
 
 
 def declared_order(values: pd.Series, labels: Sequence[Label]) -> tuple[Label, ...]:
@@ -337,9 +346,7 @@ def _local_codes(
     return by_item, codes
 
 
-def _cells(
-    persons: np.ndarray, items: np.ndarray, codes: np.ndarray, n_persons: int, n_items: int
-) -> Cells | None:
+def _cells(persons: np.ndarray, items: np.ndarray, codes: np.ndarray, n_persons: int, n_items: int) -> Cells | None:
     """Cells from rows in any order, or None if two rows have the same person and item."""
     if len(codes) >= SPARSE_BELOW * n_persons * n_items:
         flat = persons.astype(np.int64) * n_items + items
@@ -354,15 +361,11 @@ def _cells(
     if rows.nnz < len(codes):
         return None
     offsets = torch.from_numpy(rows.indptr.astype(np.int64))
-    cells = SparseCells(
-        offsets, torch.from_numpy(rows.indices.astype(np.int32)), torch.from_numpy(rows.data), n_items
-    )
+    cells = SparseCells(offsets, torch.from_numpy(rows.indices.astype(np.int32)), torch.from_numpy(rows.data), n_items)
     return cells.without_missing()
 
 
-def _duplicates(
-    persons: np.ndarray, items: np.ndarray, person_ids: pd.Index, item_ids: pd.Index
-) -> Exception:
+def _duplicates(persons: np.ndarray, items: np.ndarray, person_ids: pd.Index, item_ids: pd.Index) -> Exception:
     rows = pd.DataFrame({"person": persons, "item": items})
     again = np.flatnonzero(rows.duplicated(keep="first").to_numpy())
     first = [

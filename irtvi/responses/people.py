@@ -101,6 +101,8 @@ def positions(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
 def covariates_of(frame: pd.DataFrame, roles: Roles, people: People) -> tuple[pd.DataFrame, list[str]]:
     """Covariates by person, from each person's first row, and what there is to say about them."""
     columns = list(roles.covariates)
+    if not columns:
+        return pd.DataFrame(index=people.ids), []
     table = frame[columns].iloc[people.first_row]
     table.index = people.ids
     varying = [column for column in columns if varies(column_of(frame, column), people)]
@@ -127,9 +129,7 @@ def weights_of(
     """
     if column is not None:
         if varies(column_of(frame, column), people):
-            raise WeightsError(
-                f"{name}={column!r} differs between the rows of a person; a person has one weight"
-            )
+            raise WeightsError(f"{name}={column!r} differs between the rows of a person; a person has one weight")
         given = column_of(frame, column).iloc[people.first_row]
     elif given is None:
         return None
@@ -166,9 +166,7 @@ def _aligned(name: str, weights: pd.Series, frame: pd.DataFrame, people: People)
     if len(people.ids) == len(frame) and weights.index.equals(frame.index):
         return weights
     if not weights.index.is_unique:
-        raise WeightsError(
-            f"{name}= has several weights for {weights.index[weights.index.duplicated()][0]!r}"
-        )
+        raise WeightsError(f"{name}= has several weights for {weights.index[weights.index.duplicated()][0]!r}")
     if (lacking := people.ids.difference(weights.index)).size:
         raise WeightsError(f"{name}= has no weight for {some(lacking)}; its index holds person ids")
     return weights.loc[people.ids]

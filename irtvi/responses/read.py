@@ -13,9 +13,10 @@ import torch
 from irtvi.errors import ConflictingOptionsError, DataError, OneItemError
 from irtvi.responses.cells import Cells
 from irtvi.responses.checks import check
-from irtvi.responses.coding import Coding, code_items, lookup_of
+from irtvi.responses.coding import UNKNOWN, Coding, code_items
 from irtvi.responses.files import load_table
 from irtvi.responses.folder import folder_of
+from irtvi.responses.item_coding import lookup_of
 from irtvi.responses.labels import Label, shown, some
 from irtvi.responses.layout import Roles, find_roles
 from irtvi.responses.measures import MEASURED
@@ -172,6 +173,16 @@ def coded(observed: Observed, occurs: np.ndarray, coding: Coding) -> Cells:
 
     The coding's items are the observed ones, in their order.
     """
+    lookup = coding.codes_of_numbers[:, : occurs.shape[1]] if observed.is_of_numbers else None
+    if lookup is None or (occurs & (lookup == UNKNOWN)).any():
+        lookup = _codes_of_labels(observed, occurs, coding)
+    if ((lookup == np.arange(occurs.shape[1])) | ~occurs).all():
+        return observed.cells
+    return observed.cells.recode(torch.from_numpy(np.where(occurs, lookup, -1).astype(np.int8))).compact()
+
+
+def _codes_of_labels(observed: Observed, occurs: np.ndarray, coding: Coding) -> np.ndarray:
+    """Raw code of each label, int8 [items, labels]; an error where a label is none of an item's categories."""
     lookup = np.full(occurs.shape, -1, np.int8)
     memo: dict[tuple, list[int]] = {}
     for place, (item, own) in enumerate(zip(coding.item_ids, coding.codings, strict=True)):
@@ -182,9 +193,7 @@ def coded(observed: Observed, occurs: np.ndarray, coding: Coding) -> Cells:
             memo[task] = lookup_of(item, labels, row.tolist(), own, rule)
         lookup[place, : len(labels)] = memo[task]
     lookup[list(observed.measured), :1] = MEASURED
-    if ((lookup == np.arange(occurs.shape[1])) | ~occurs).all():
-        return observed.cells
-    return observed.cells.recode(torch.from_numpy(lookup)).compact()
+    return lookup
 
 
 @contextmanager
@@ -204,9 +213,7 @@ def _names(items: Sequence[Hashable]) -> tuple[Hashable, ...]:
         raise ConflictingOptionsError(f"items={items!r} is one text; give a list of item names")
     names = tuple(items)
     if len(set(names)) < len(names):
-        raise ConflictingOptionsError(
-            f"items= names {some(i for i in set(names) if names.count(i) > 1)} twice"
-        )
+        raise ConflictingOptionsError(f"items= names {some(i for i in set(names) if names.count(i) > 1)} twice")
     return names
 
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from irtvi.errors import UnknownItemError
 from irtvi.responses.cells import Cells
-from irtvi.responses.coding import Coding, ItemCoding
+from irtvi.responses.coding import Coding
+from irtvi.responses.item_coding import ItemCoding
 from irtvi.responses.labels import some
 from irtvi.responses.measures import Measures
 from irtvi.responses.settings import ReadSettings
@@ -92,21 +93,17 @@ class Responses:
 
     @cached_property
     def _scored(self) -> Cells:
-        if all(coding.scores == tuple(range(len(coding.scores))) for coding in self.codings):
-            return self.cells
-        return self.cells.recode(torch.from_numpy(_padded([c.scores for c in self.codings], -1).astype(np.int8)))
+        return self.cells if self.coding.keeps_codes else self.cells.recode(torch.from_numpy(self.coding.scores))
 
     def n_categories(self, uses: Literal["scored", "raw"]) -> np.ndarray:
         """Number of categories of each item, int [n_items]; 1 where answers are measured."""
         counts = (len(coding.categories) if uses == "raw" else coding.n_scored for coding in self.codings)
-        return np.array(
-            [1 if own.measured else n for own, n in zip(self.codings, counts, strict=True)], dtype=np.int64
-        )
+        return np.array([1 if own.measured else n for own, n in zip(self.codings, counts, strict=True)], dtype=np.int64)
 
     @property
     def measured_items(self) -> np.ndarray:
         """Whether the answers to each item are numbers on a continuous scale, bool [n_items]."""
-        return np.array([coding.measured is not None for coding in self.codings], dtype=bool)
+        return self.coding.measured
 
     def numbers(self, items: Sequence[int]) -> Measures:
         """Answers to some items (by position) as numbers in the user's units, whatever they were read as.
@@ -117,7 +114,7 @@ class Responses:
         wanted[list(items)] = True
         coded = wanted & ~torch.from_numpy(self.measured_items)
         persons, places, codes = (tensor.cpu() for tensor in self.scored().pairs())
-        worth = torch.from_numpy(_padded([coding.values for coding in self.codings], 0.0))
+        worth = torch.from_numpy(self.coding.values)
         kept = coded[places]
         parts = [(persons[kept], places[kept], worth[places[kept], codes[kept]])]
         if self.measures is not None:
@@ -137,8 +134,7 @@ class Responses:
 
     @cached_property
     def _sum_score(self) -> np.ndarray:
-        values = _padded([coding.values for coding in self.codings], 0.0)
-        total = self.scored().sum_of(torch.from_numpy(values))
+        total = self.scored().sum_of(torch.from_numpy(self.coding.values))
         if self.measures is not None:
             total.index_add_(0, self.measures.persons(), self.measures.values)
         return np.where(self.answered() > 0, total.numpy(), np.nan)
@@ -152,9 +148,7 @@ class Responses:
 
     @cached_property
     def _max_score(self) -> np.ndarray:
-        largest = np.array([coding.range[1] for coding in self.codings])
-        values = np.repeat(largest[:, None], max(1, int(self.n_categories("scored").max(initial=0))), 1)
-        total = self.scored().sum_of(torch.from_numpy(values)).numpy()
+        total = self.scored().sum_of(torch.from_numpy(self.coding.largest)).numpy()
         return np.where(self.answered() > 0, total, np.nan)
 
     def person_weights(self) -> Float64[Tensor, " persons"]:
@@ -268,11 +262,3 @@ def _described(n_categories: np.ndarray) -> str:
     if len(counted) == 1:
         return str(counted[0][0])
     return ", ".join(f"{n} ({items} items)" for n, items in counted)
-
-
-def _padded(rows: Sequence[Sequence[int | float]], fill: int | float) -> np.ndarray:
-    """Rows of different length as one array, float [rows, longest]."""
-    table = np.full((len(rows), max((len(row) for row in rows), default=0)), fill, dtype=np.float64)
-    for place, row in enumerate(rows):
-        table[place, : len(row)] = row
-    return table

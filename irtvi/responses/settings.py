@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import pandas as pd
@@ -78,21 +79,24 @@ class ReadSettings:
             If a value is declared both missing and wrong, an item has a key and is reversed, or one whose answers
             are measured has what only categories have.
         """
-        rule = ItemRule(*(getattr(self, name)[item] for name in _RULES))
-        if both := [label for label in rule.missing if label in rule.wrong]:
-            raise ConflictingOptionsError(
-                f"item {item!r}: {some(both)} is declared in missing= and in wrong=; keep one of the two"
-            )
-        if rule.key and rule.reverse:
-            raise ConflictingOptionsError(
-                f"item {item!r} has a key and is in reverse=; what is scored by a key has no direction"
-            )
-        if rule.continuous and (given := [name for name in _OF_CATEGORIES if getattr(rule, name)]):
-            raise ConflictingOptionsError(
-                f"item {item!r} is in continuous= and in {given[0]}=, which is about answers in categories; keep one "
-                "of the two (by item, with a dict)"
-            )
-        return rule
+        if item not in self._named:
+            return self._otherwise
+        return _checked(ItemRule(*(getattr(self, name)[item] for name in _RULES)), f"item {item!r}")
+
+    def rules(self, items: Iterable[Hashable]) -> list[ItemRule]:
+        """What holds for several items."""
+        named, otherwise = self._named, self._otherwise
+        return [self.rule(item) if item in named else otherwise for item in items]
+
+    @cached_property
+    def _named(self) -> frozenset[Hashable]:
+        """Items about which something was declared by name."""
+        return frozenset(item for name in _RULES for item in getattr(self, name).named)
+
+    @cached_property
+    def _otherwise(self) -> ItemRule:
+        """What holds for all other items."""
+        return _checked(ItemRule(*(getattr(self, name).default for name in _RULES)), "each item")
 
     def check_items(self, known: pd.Index) -> None:
         """Refuse options that name an item that is not there."""
@@ -115,9 +119,7 @@ class ReadSettings:
         for name in _RULES:
             freeze = bool if name in _YES_OR_NO else tuple
             by_item = plain[name]
-            plain[name] = ByItem(
-                freeze(by_item["default"]), {item: freeze(value) for item, value in by_item["named"]}
-            )
+            plain[name] = ByItem(freeze(by_item["default"]), {item: freeze(value) for item, value in by_item["named"]})
         if plain["items"] is not None:
             plain["items"] = tuple(plain["items"])
         return cls(**plain)
@@ -126,6 +128,19 @@ class ReadSettings:
 _RULES = tuple(ItemRule.__dataclass_fields__)
 _YES_OR_NO = ("reverse", "continuous")
 _OF_CATEGORIES = ("key", "reverse", "wrong", "categories")
+
+
+def _checked(rule: ItemRule, who: str) -> ItemRule:
+    if both := [label for label in rule.missing if label in rule.wrong]:
+        raise ConflictingOptionsError(f"{who}: {some(both)} is declared in missing= and in wrong=; keep one of the two")
+    if rule.key and rule.reverse:
+        raise ConflictingOptionsError(f"{who} has a key and is in reverse=; what is scored by a key has no direction")
+    if rule.continuous and (given := [name for name in _OF_CATEGORIES if getattr(rule, name)]):
+        raise ConflictingOptionsError(
+            f"{who} is in continuous= and in {given[0]}=, which is about answers in categories; keep one of the two "
+            "(by item, with a dict)"
+        )
+    return rule
 
 
 def labels_option(name: str, given: object) -> ByItem[Labels]:
@@ -153,9 +168,7 @@ def categories_option(given: object) -> ByItem[Labels]:
 def key_option(given: object) -> ByItem[Labels]:
     """``key=``: the right answer of all items, or a dict by item of a right answer or several."""
     if given is not None and not isinstance(given, str | Mapping | pd.Series) and isinstance(given, Iterable):
-        raise ConflictingOptionsError(
-            f"key={some(given)} is a list; name the items: key=dict(zip(items, answers))"
-        )
+        raise ConflictingOptionsError(f"key={some(given)} is a list; name the items: key=dict(zip(items, answers))")
     return labels_option("key", given)
 
 

@@ -15,8 +15,8 @@ import torch
 
 from irtvi.errors import ConflictingOptionsError, NotSortedError, WeightsError
 from irtvi.responses.cells import MAX_CATEGORIES, MISSING, Cells, DenseCells, SparseCells
-from irtvi.responses.coding import too_many
 from irtvi.responses.folder import Batch, Folder, Origin
+from irtvi.responses.item_coding import too_many
 from irtvi.responses.labels import Label, shown, some
 from irtvi.responses.layout import Roles, column_of
 from irtvi.responses.observed import Observed, observe_wide
@@ -29,7 +29,6 @@ from irtvi.responses.tables import (
     check_items,
     observe_answers,
     only_items,
-    rules_of,
     said_of_left_out,
     with_people,
 )
@@ -138,7 +137,7 @@ def _is_within(part: Sequence[Label], whole: Sequence[Label]) -> bool:
 def _wide(folder: Folder, roles: Roles, settings: ReadSettings, given: GivenWeights) -> Contents:
     special = [roles.id, roles.wave, roles.unnamed_wave, roles.weights, roles.survey_weights, *roles.covariates]
     about_persons = [column for column in dict.fromkeys(special) if column is not None]
-    items, rules = pd.Index(roles.items), rules_of(settings, roles.items)
+    items, rules = pd.Index(roles.items), settings.rules(roles.items)
     codes = SCRATCH.empty((folder.n_rows, len(items)), torch.int8, torch.device("cpu"))
     vocabulary, located, about = _Vocabulary(), [], []
     places = vocabulary.places(items)

@@ -18,7 +18,7 @@ from irtvi.responses.people import (
     positions,
     weights_of,
 )
-from irtvi.responses.settings import ItemRule, ReadSettings
+from irtvi.responses.settings import ReadSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +54,9 @@ def contents_of(frame: pd.DataFrame, roles: Roles, settings: ReadSettings, given
     """Persons, labels, covariates and weights of a table whose columns are known."""
     if roles.layout == "wide":
         people = people_of_rows(frame, roles)
-        columns = frame.columns.get_indexer(pd.Index(roles.items))
-        observed = observe_wide(frame, people.ids, columns, rules_of(settings, roles.items))
+        place = {column: k for k, column in enumerate(frame.columns.tolist())}
+        columns = np.array([place[item] for item in roles.items], dtype=np.int64)
+        observed = observe_wide(frame, people.ids, columns, settings.rules(roles.items))
         said = []
     else:
         people = people_of_answers(frame, roles)
@@ -89,9 +90,7 @@ def with_people(
     return Contents(people.ids, observed, covariates, weights, survey_weights, (*notes, *varying))
 
 
-def observe_answers(
-    frame: pd.DataFrame, roles: Roles, settings: ReadSettings, people: People
-) -> tuple[Observed, int]:
+def observe_answers(frame: pd.DataFrame, roles: Roles, settings: ReadSettings, people: People) -> tuple[Observed, int]:
     """Labels of a long table, and the number of rows about items that were not asked for."""
     places, item_ids = positions(column_of(frame, roles.item))
     persons, response, left_out = people.of_row, column_of(frame, roles.response), 0
@@ -102,7 +101,7 @@ def observe_answers(
         kept = places >= 0
         left_out = int((~kept).sum())
         places, persons, response, item_ids = places[kept], persons[kept], response.loc[kept], chosen
-    rules = rules_of(settings, item_ids)
+    rules = settings.rules(item_ids)
     return observe_long((persons, people.ids), (places, item_ids), response, rules), left_out
 
 
@@ -115,11 +114,6 @@ def check_items(chosen: pd.Index, item_ids: pd.Index, roles: Roles) -> None:
 def said_of_left_out(n_rows: int) -> str:
     """What is said of rows about items that were not asked for."""
     return f"{n_rows} rows belong to items that are not in items=."
-
-
-def rules_of(settings: ReadSettings, items: Sequence | pd.Index) -> list[ItemRule]:
-    """What was declared about each item."""
-    return [settings.rule(item) for item in items]
 
 
 def only_items(roles: Roles, items: Sequence) -> Roles:

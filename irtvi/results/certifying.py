@@ -13,7 +13,9 @@ from irtvi.inference.encoders.parabola import Parabola
 from irtvi.inference.engines import Amortized
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.expectation import PersonSums
+from irtvi.inference.item_uncertainty import sd_items
 from irtvi.inference.posterior import Posterior
+from irtvi.inference.prepared import PersonScores, PreparedModel
 from irtvi.inference.window_certificate import audit_windows
 from irtvi.models.model import Model
 from irtvi.results.scoring import eap
@@ -56,13 +58,24 @@ def certificates(posterior: Posterior, engine: str, data: Data) -> Certificates:
     return found.certificates if posterior.encoder is None else found.unrepaired()
 
 
-def scored(posterior: Posterior, engine: str, data: Data) -> tuple[PersonSums, Bool[Tensor, " persons"]]:
+def scored(
+    posterior: Posterior, engine: str, data: Data, prepared: PreparedModel
+) -> tuple[PersonScores, Bool[Tensor, " persons"]]:
     """Posterior moments of new persons as the fit itself found those of its own, and whether to trust them."""
-    if posterior.encoder is None or data.cells.n_persons == 0:
-        sums = eap(posterior.model, posterior.free, data.cells, data.groups, engine)
-        return sums, reliable(sums)
-    found = judged(posterior.model, posterior.free, data, posterior.encoder)
-    return found.encoded, found.unrepaired().reliable
+    cells, groups = data.cells, data.groups
+    if posterior.encoder is not None and cells.n_persons > 0:
+        found = judged(posterior.model, posterior.free, data, posterior.encoder)
+        return with_items(posterior, data, found.encoded), found.unrepaired().reliable
+    scores = prepared.score(cells, groups) if prepared.suits(cells.n_persons) else None
+    if scores is None:
+        scores = with_items(posterior, data, eap(posterior.model, posterior.free, cells, groups, engine))
+    return scores, reliable(scores.sums)
+
+
+def with_items(posterior: Posterior, data: Data, sums: PersonSums) -> PersonScores:
+    """Posterior moments of persons together with what the items' uncertainty adds to them."""
+    extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups, sums)
+    return PersonScores(sums, extra)
 
 
 def gaps_by_step(posterior: Posterior, engine: str, data: Data) -> pd.DataFrame:

@@ -19,7 +19,8 @@ from irtvi.inference.table import finite, slot_derivatives
 from irtvi.models.items.continuous import ContinuousModel
 from irtvi.models.items.item_model import Facts, ItemModel
 from irtvi.models.model import Component
-from irtvi.responses.coding import Coding, ItemCoding
+from irtvi.responses.coding import Coding
+from irtvi.responses.item_coding import ItemCoding
 from irtvi.results.tables import covariance_matrix, member_covariance
 
 OfSlots = Callable[[Tensor], Tensor]

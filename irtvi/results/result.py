@@ -16,12 +16,13 @@ from irtvi.inference.certificate import Certificates, reliable
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.item_posterior import FullCurvature
 from irtvi.inference.posterior import STEP, Posterior
+from irtvi.inference.prepared import PersonScores, PreparedModel
 from irtvi.models.items.item_model import ItemModel
 from irtvi.models.model import Model
 from irtvi.responses.coding import Coding
 from irtvi.responses.responses import Responses
 from irtvi.results import curves, people, scores, state
-from irtvi.results.certifying import COLUMNS, certificates, scored
+from irtvi.results.certifying import COLUMNS, certificates, scored, with_items
 from irtvi.results.item_statistics import ItemStatistics, item_statistics
 from irtvi.results.reliability import reliability
 from irtvi.results.summary import Summary, facts
@@ -110,10 +111,12 @@ class Result:
         """
         if "abilities" in self._stored:
             return self._stored["abilities"]
-        responses = self.responses_of(None)
-        return scores.ability_table(
-            self.posterior, self._data(responses), responses, self.posterior.persons, self._trusted(), LEVEL
-        )
+        responses, posterior = self.responses_of(None), self.posterior
+        if posterior.sd_items is not None:
+            found = PersonScores(posterior.persons, posterior.sd_items)
+        else:
+            found = with_items(posterior, self._data(responses), posterior.persons)
+        return scores.ability_table(responses, found, self._trusted(), LEVEL)
 
     @cached_property
     def certificates(self) -> pd.DataFrame:
@@ -286,8 +289,8 @@ class Result:
         responses = self._encoded(new)
         data = self._data(responses)
         if method == "eap":
-            sums, trusted = scored(self.posterior, self.engine, data)
-            return scores.ability_table(self.posterior, data, responses, sums, trusted, level)
+            found, trusted = scored(self.posterior, self.engine, data, self._prepared)
+            return scores.ability_table(responses, found, trusted, level)
         values = curves.code_values(self.coding, self.item_models)
         return scores.estimate_table(self.posterior, data, responses, values, method, level, limit)
 
@@ -378,6 +381,10 @@ class Result:
             "reliability": self.reliability.to_dict(),
             "data_digest": self.data_digest,
         }
+
+    @cached_property
+    def _prepared(self) -> PreparedModel:
+        return PreparedModel(self.model, self.posterior.free, self.posterior.curvature)
 
     def _trusted(self) -> Tensor:
         certificates = self.posterior.certificates

@@ -11,9 +11,9 @@ from torch import Tensor
 from irtvi.errors import SpecificationError
 from irtvi.inference.engines import Amortized
 from irtvi.inference.engines.engine import Data
-from irtvi.inference.expectation import PersonSums
 from irtvi.inference.item_uncertainty import sd_items
 from irtvi.inference.posterior import Posterior
+from irtvi.inference.prepared import PersonScores
 from irtvi.responses.responses import Responses
 from irtvi.results.estimates import jeffreys, map_, ml, wle
 from irtvi.results.scoring import Scores, eap
@@ -24,16 +24,11 @@ METHODS = ("eap", *MODES, "eap_sum")
 NO_ANSWER = "no answer: the population's mean and sd"
 
 
-def ability_table(
-    posterior: Posterior, data: Data, responses: Responses, sums: PersonSums, trusted: Tensor, level: float
-) -> pd.DataFrame:
+def ability_table(responses: Responses, scores: PersonScores, trusted: Tensor, level: float) -> pd.DataFrame:
     """EAP table of persons whose posterior moments are known, and whether each can be trusted."""
-    extra = posterior.sd_items if sums is posterior.persons else None
-    if extra is None:
-        extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups, sums)
     status = np.full(responses.n_persons, "", dtype=object)
     status[responses.answered() == 0] = NO_ANSWER
-    return _table(responses, sums.mean, sums.sd, extra, trusted, status, level)
+    return _table(responses, scores.sums.mean, scores.sums.sd, scores.sd_items, trusted, status, level)
 
 
 def estimate_table(

@@ -48,22 +48,59 @@ class Parabola(Encoder):
     ) -> GaussianProposal:
         mean = torch.empty(len(persons), dtype=torch.float64, device=free.device)
         sd = torch.empty_like(mean)
-        centres, widths = model.population.moments(model.population_params(free))
         for group in groups.unique().tolist():
             of_group = torch.nonzero(groups == group)[:, 0]
-            centre, width = float(centres[group, 0]), float(widths[group, 0])
-            steps = round(self.reach / self.spacing)
-            theta = centre + width * self.spacing * torch.arange(
-                -steps, steps + 1, dtype=torch.float64, device=free.device
+            mean[of_group], sd[of_group] = CoarseTable.of(model, free, self, group).encode(
+                answers, persons[of_group], self.block_size
             )
-            used, base = answers.table(coefficient_table(model, theta[:, None], free))
-            values = model.population_slots.free_values(free)
-            base = base + model.population_log_prob(theta[:, None], values)[:, group]
-            used, start = used.float().contiguous(), (base - base.max()).float()
-            for part in of_group.split(self.block_size):
-                log_joint = answers.block(persons[part]).forward(used, start)
-                mean[part], sd[part] = _through_top(log_joint, theta, width)
         return GaussianProposal(mean, sd)
+
+
+@dataclass(frozen=True)
+class CoarseTable:
+    """What the encoder needs of the items and of a population.
+
+    Attributes
+    ----------
+    theta : Float[Tensor, " nodes"]
+        The coarse abilities.
+    coefficients : Float[Tensor, "nodes columns"]
+        Log-probabilities there.
+    log_density : Float[Tensor, " nodes"]
+        Of the population.
+    width : float
+        Sd of the population, and the widest that a Gaussian gets.
+    """
+
+    theta: Float[Tensor, " nodes"]
+    coefficients: Float[Tensor, "nodes columns"]
+    log_density: Float[Tensor, " nodes"]
+    width: float
+
+    @staticmethod
+    def of(model: Model, free: Float[Tensor, " n_free"], encoder: Parabola, group: int) -> "CoarseTable":
+        """The table of one group's population."""
+        centres, widths = model.population.moments(model.population_params(free))
+        centre, width = float(centres[group, 0]), float(widths[group, 0])
+        steps = round(encoder.reach / encoder.spacing)
+        order = torch.arange(-steps, steps + 1, dtype=torch.float64, device=free.device)
+        theta = centre + width * encoder.spacing * order
+        density = model.population_log_prob(theta[:, None], model.population_slots.free_values(free))
+        return CoarseTable(theta, coefficient_table(model, theta[:, None], free), density[:, group], width)
+
+    def encode(
+        self, answers: Answers, persons: Int[Tensor, " some"], block_size: int
+    ) -> tuple[Float[Tensor, " some"], Float[Tensor, " some"]]:
+        """Mean and sd of the Gaussians of persons of that group."""
+        used, base = answers.table(self.coefficients)
+        base = base + self.log_density
+        used, start = used.float().contiguous(), (base - base.max()).float()
+        parts = [
+            _through_top(answers.block(part).forward(used, start), self.theta, self.width)
+            for part in persons.split(block_size)
+        ]
+        mean, sd = zip(*parts, strict=True)
+        return torch.cat(mean), torch.cat(sd)
 
 
 def _through_top(
