@@ -1,7 +1,7 @@
 """One pass over persons: marginal likelihoods, posterior moments, expected counts."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -160,7 +160,7 @@ class BlockPosterior:
         weights /= total
         return BlockPosterior(block, weights, total, top, edge, highest)
 
-    def summary(self, theta: Float[Tensor, "nodes 1"]) -> "_Summary":
+    def summary(self, theta: Float[Tensor, "nodes 1"]) -> "BlockSummary":
         """What is said of each person, without the weights."""
         nodes = theta[self.block.rows, 0]
         centre = nodes[len(nodes) // 2]
@@ -168,11 +168,12 @@ class BlockPosterior:
         even = torch.zeros_like(x)
         even[::2] = 1.0
         sums = torch.stack([even, x, x.square()]) @ self.weights
-        return _Summary(self.block.persons, torch.stack([self.total, self.top, self.edge, *sums]), centre, self.highest)
+        rows = torch.stack([self.total, self.top, self.edge, *sums])
+        return BlockSummary(self.block.persons, rows, centre, self.highest)
 
 
 @dataclass(frozen=True)
-class _Summary:
+class BlockSummary:
     """Total, top, edge, share of every other node and the two moments about a centre, of a block's persons."""
 
     persons: Int[Tensor, " block"]
@@ -181,18 +182,21 @@ class _Summary:
     highest: Float[Tensor, ""]
 
     @staticmethod
-    def gathered(parts: "list[_Summary]", n_persons: int, device: torch.device) -> PersonSums:
-        """Those of all blocks, in the order of the data."""
-        out = torch.full((5, n_persons), torch.nan, dtype=torch.float64, device=device)
-        if parts:
-            sizes = torch.tensor([len(part.persons) for part in parts], device=device)
-            total, top, edge, even, first, second = torch.cat([part.rows for part in parts], 1).double()
-            centre = torch.stack([part.centre for part in parts]).repeat_interleave(sizes)
-            highest = torch.stack([part.highest for part in parts]).repeat_interleave(sizes)
-            sd = (second - first.square()).clamp(min=0.0).sqrt()
-            found = torch.stack([total.log() + top + highest, first + centre, sd, edge, (2 * even - 1).abs()])
-            out[:, torch.cat([part.persons for part in parts])] = found
-        return PersonSums(*out)
+    def fill(parts: "Sequence[BlockSummary]", sums: PersonSums) -> PersonSums:
+        """Write what these say of their persons into ``sums``, which is returned."""
+        if not parts:
+            return sums
+        sizes = torch.tensor([len(part.persons) for part in parts], device=sums.mean.device)
+        total, top, edge, even, first, second = torch.cat([part.rows for part in parts], 1).double()
+        centre = torch.stack([part.centre for part in parts]).repeat_interleave(sizes)
+        highest = torch.stack([part.highest for part in parts]).repeat_interleave(sizes)
+        persons = torch.cat([part.persons for part in parts])
+        sums.log_marginal[persons] = total.log() + top + highest
+        sums.mean[persons] = first + centre
+        sums.sd[persons] = (second - first.square()).clamp(min=0.0).sqrt()
+        sums.edge[persons] = edge
+        sums.halving[persons] = (2 * even - 1).abs()
+        return sums
 
 
 def integrate(
@@ -201,7 +205,7 @@ def integrate(
     """As :func:`run_pass`, for persons alone: no expected counts, so no product back."""
     tables = SharedTables.of(model, placed, free, dtype)
     parts = [BlockPosterior.of(block, answers, tables).summary(tables.theta) for block, answers in placed]
-    return _Summary.gathered(parts, placed.answers.n_persons, free.device)
+    return BlockSummary.fill(parts, PersonSums.empty(placed.answers.n_persons, free.device))
 
 
 def run_pass(
@@ -248,6 +252,6 @@ def run_pass(
         accumulated[block.rows] += answer_block.backward(posterior)
         mass[block.rows, block.group] += posterior.sum(1)
     counts = answers.expand(accumulated, mass.sum(1))
-    sums = _Summary.gathered(parts, answers.n_persons, free.device)
+    sums = BlockSummary.fill(parts, PersonSums.empty(answers.n_persons, free.device))
     log_marginal = sums.log_marginal if weights is None else weights * sums.log_marginal
     return Pass(float(log_marginal.nansum()), Expectations(theta, counts, mass), sums)

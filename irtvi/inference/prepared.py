@@ -14,7 +14,7 @@ from torch import Tensor
 
 from irtvi.inference.answers import Answers, answers_of
 from irtvi.inference.encoders.parabola import CoarseTable, Parabola
-from irtvi.inference.expectation import PersonSums, SharedTables, posterior_weights
+from irtvi.inference.expectation import BlockPosterior, BlockSummary, PersonSums, SharedTables
 from irtvi.inference.item_posterior import Curvature
 from irtvi.inference.item_uncertainty import variance_of_combination
 from irtvi.inference.louis import SMALL, ScoreBlock
@@ -149,13 +149,14 @@ class PreparedModel:
             rows = _rows(tables.grid, mean, half_width * sd)
             shared = tables.shared(rows, answers)
             block = Block(persons, group, 0, len(shared.theta) - 1)
-            posterior = posterior_weights(block, answers.block(persons), shared, sums)
+            found = BlockPosterior.of(block, answers.block(persons), shared)
+            BlockSummary.fill([found.summary(shared.theta)], sums)
             mean, sd = sums.mean[persons], sums.sd[persons]
             narrowest = float(sd.min())
             fine = tables.grid.spacing <= SLACK * min(CLOSER * narrowest, self._largest_spacing)
             wide = float(sums.edge[persons].max()) < EDGE
             if fine and wide:
-                return ScoreBlock(persons, group, shared.theta[:, 0], posterior, rows, tables.scores)
+                return ScoreBlock(persons, group, shared.theta[:, 0], found.weights, rows, tables.scores)
             sd, half_width = sd.clamp(min=0.25 * tables.grid.spacing), half_width * (1.0 if wide else WIDER)
         return None
 
