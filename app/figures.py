@@ -2,68 +2,33 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
+from figure_words import said, said_aloud
+from session import Workspace
 from words import Words
 
 from irtvi.errors import IrtviError
 from irtvi.plots.export import CONFIG
 
-_TEACHER = (
-    (re.compile(r"^Ability \(θ\)$"), "Ability"),
-    (re.compile(r"^Ability \(θ\) and difficulty$"), "Ability and difficulty"),
-    (re.compile(r"^Persons and items on one scale$"), "Students and questions on one scale"),
-    (re.compile(r"^Abilities in order"), "Scores in order, with the likely range"),
-    (re.compile(r"^Difficulty and discrimination"), "Questions: how hard, how well they tell apart"),
-    (re.compile(r"^Item characteristic curve: "), "How the chance grows: "),
-    (re.compile(r"( of [\d,]+) persons"), r"\1 students"),
-    (re.compile(r" under (\d+) models$"), r" in \1 kinds of analysis"),
-    (re.compile(r"<br>discrimination %"), "<br>tells apart %"),
-    (re.compile(r": θ (?=about|%)"), ": ability "),
-    (re.compile(r"^item from number (.*), person from"), r"question from number \1, student from"),
-    (re.compile(r"^Persons$"), "Students"),
-    (re.compile(r"^Items$"), "Questions"),
-    (re.compile(r"^Number of items$"), "Number of questions"),
-    (re.compile(r"^Item (?=\S)"), "Question "),
-    (re.compile(r"^Information of ([\d,]+) items$"), r"Where the test measures well (\1 questions)"),
-    (re.compile(r"^Information$"), "Precision"),
-    (re.compile(r"^information$"), "precision"),
-    (re.compile(r"^Standard error of θ$"), "Uncertainty of a score"),
-    (re.compile(r"^standard error$"), "uncertainty"),
-    (re.compile(r"^Difficulty( \(b\))?$"), "Difficulty"),
-    (re.compile(r"^Discrimination( \(a\))?$"), "How well it tells students apart"),
-    (re.compile(r"^point estimates$"), "scores"),
-    (re.compile(r"^Abilities of ([\d,]+) persons"), r"Scores of \1 students"),
-    (re.compile(r"^θ (?=about|%)"), "ability "),
-    (re.compile(r"%\{y\} persons"), "%{y} students"),
-    (re.compile(r"^Log marginal likelihood.*$"), "How well it describes the answers"),
-    (re.compile(r"^cut (?=-?\d)"), "passing mark "),
-    (re.compile(r" of the estimates above$"), " above"),
-    (re.compile(r": information %"), ": precision %"),
-    (re.compile(r": standard error %"), ": uncertainty %"),
-    (re.compile(r"^θ$"), "Ability"),
-    (re.compile(r"^model$"), "expected"),
-    (re.compile(r"^band of the model$"), "likely range"),
-)
-_BENCHMARK = (
-    (re.compile(r"^Ability \(θ\)$"), "Capability (θ)"),
-    (re.compile(r"^Persons$"), "Models"),
-    (re.compile(r"^Items$"), "Tasks"),
-    (re.compile(r"^Item (?=\S)"), "Task "),
-    (re.compile(r"%\{y\} persons"), "%{y} models"),
-)
 LONGEST_TITLE = 44
-
-_RULES = {"Teacher": _TEACHER, "Benchmark": _BENCHMARK, "Psychometrician": ()}
 
 
 def is_dark() -> bool:
     """Whether the browser shows the dark theme."""
     return st.context.theme.type == "dark"
+
+
+def kept(workspace: Workspace, key: Hashable, make: Callable[..., go.Figure]) -> Callable[..., go.Figure]:
+    """The function, which draws once what the key stands for; every later page gets a copy."""
+
+    def drawn(*arguments: Any, dark: bool) -> go.Figure:
+        return go.Figure(workspace.cached((key, dark), lambda: make(*arguments, dark=dark)))
+
+    return drawn
 
 
 def show(make: Callable[..., go.Figure], *arguments: Any, words: Words, key: str, **options: Any) -> None:
@@ -106,7 +71,7 @@ def _drawn(
         return None
     layout: Any = figure.layout
     alt = (layout.meta or {}).get("alt") or str(layout.title.text or "figure")
-    return _spoken(figure, words.audience), words.sentence(alt)
+    return _spoken(figure, words.audience), said_aloud(words.sentence(alt), words.audience)
 
 
 def _chosen(event: Any) -> str | None:
@@ -128,13 +93,8 @@ def _wrapped(title: str) -> str:
 
 
 def _spoken(figure: go.Figure, audience: str) -> go.Figure:
-    rules = _RULES[audience]
-
     def say(text: str | None) -> str | None:
-        if text:
-            for pattern, word in rules:
-                text = pattern.sub(word, text)
-        return text
+        return said(text, audience) if text else text
 
     layout: Any = figure.layout
     if layout.title.text:

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 from typing import Literal
 
+import pandas as pd
 from tasks import State, Task
 
 import irtvi
@@ -19,6 +20,7 @@ from irtvi.inference.engines import ENGINES
 from irtvi.inference.interruption import interruptible, may_stop
 from irtvi.inference.posterior import Step
 from irtvi.plots.item_curves import N_GROUPS
+from irtvi.results.ranks import rank_intervals
 
 _FIRST_GUESS = 1e-5
 """Seconds of a fit for each answer, before this process has seen one of the same model."""
@@ -75,6 +77,7 @@ class Job(Task):
         self.request, self.responses = request, responses
         self.steps: list[Step] = []
         self.result: irtvi.Result | None = None
+        self.ranks: pd.DataFrame | None = None
 
     def expected(self) -> float:
         trend = _seconds_to_converge(self.steps, _tolerance(self.request.engine))
@@ -111,6 +114,7 @@ def _prepare(result: irtvi.Result, job: Job) -> None:
             may_stop()
             getattr(result, table)
         ability_groups(result, N_GROUPS)
+        job.ranks = rank_intervals(result)
 
 
 def _tolerance(engine: str) -> float:

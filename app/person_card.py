@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import streamlit as st
+from figures import kept, show
 from jobs import Job
 from session import Workspace, keep, remember
 from words import Words
 
+from irtvi import plots
 from irtvi.diagnostics.person_answers import person_answers
 
 MOST_IN_LIST = 2_000
@@ -16,8 +20,8 @@ SURPRISING = 0.2
 """Answers to which the model gives less than this chance are marked."""
 
 
-def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, words: Words) -> None:
-    """Choose a person and show the card."""
+def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, cut: float, words: Words) -> None:
+    """Choose a person and show the card; ``cut`` is the cut score of the page."""
     result = job.result
     assert result is not None
     st.subheader(f"One {words['person']}")
@@ -39,6 +43,8 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, words: Word
     if row["status"]:
         st.info(words.sentence(str(row["status"])))
     person = table.index[place]
+    drawn = kept(workspace, ("posterior", job.id, place, cut), partial(plots.person_posterior, cut=cut))
+    show(drawn, result, person, words=words, key="person-posterior")
     answers = workspace.cached(("answers", job.id, place), lambda: person_answers(result, person)).astype({"item": str})
     if answers.empty:
         return

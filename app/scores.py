@@ -66,4 +66,5 @@ def scores_of(workspace: Workspace, job: Job, cut: float, reference: Reference) 
         ("scores", job.id, cut, str(reference)),
         lambda: score_report(result, cut, reference=reference),  # pyright: ignore[reportArgumentType]
     )
-    return scores.join(workspace.cached(("ranks", job.id), lambda: rank_intervals(result)))
+    ranks = job.ranks if job.ranks is not None else workspace.cached(("ranks", job.id), lambda: rank_intervals(result))
+    return scores.join(ranks)

@@ -45,7 +45,7 @@ def page() -> None:
     with right:
         show(plots.caterpillar, result, words=words, key="caterpillar")
     _table(workspace, table, words)
-    person_card(workspace, job, table, words)
+    person_card(workspace, job, table, cut, words)
 
 
 def _summary(result: Result, table: pd.DataFrame, words: Words) -> None:

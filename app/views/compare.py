@@ -61,7 +61,8 @@ def _side_by_side(workspace: Workspace, fits: dict[str, Job], words: Words) -> N
         return
     if task is not None and task.table is not None:
         table = table.join(task.table)
-    show(plots.comparison, table, words=words, key="comparison")
+    if "held_out" in table.columns or not words.plain:
+        show(plots.comparison, table, words=words, key="comparison")
     labels = _PLAIN if words.plain else _LABELS
     shown: pd.DataFrame = table.reindex(columns=[name for name in labels if name in table.columns])
     shown.index = shown.index.astype(str)

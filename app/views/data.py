@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from figures import show
+from figures import kept, show
 from fit_choices import with_item_types
 from item_table import edited, item_table
 from jobs import Job, Request
@@ -283,9 +283,11 @@ def _pictures(workspace: Workspace, words: Words) -> None:
     responses = workspace.reading.responses
     left, right = st.columns(2)
     with left:
-        show(missingness, responses, words=words, key="missingness")
+        drawn = kept(workspace, ("missingness", workspace.data_key), missingness)
+        show(drawn, responses, words=words, key="missingness")
     with right:
-        show(sum_scores, responses, words=words, key="sum-scores")
+        drawn = kept(workspace, ("sum-scores", workspace.data_key), sum_scores)
+        show(drawn, responses, words=words, key="sum-scores")
 
 
 page()

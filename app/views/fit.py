@@ -18,6 +18,8 @@ from irtvi import plots
 from irtvi.inference.engines import ENGINES
 
 WEAKLY, NONE = "weak (recommended)", "none: maximum likelihood"
+LABEL = 28
+"""Pixels that the label above a list takes."""
 _STATES = {
     "queued": "⏳ waiting",
     "running": "▶ running",
@@ -53,7 +55,9 @@ def _choose(workspace: Workspace, words: Words) -> None:
     options = [AUTOMATIC, *fitting]
     key = remember(workspace, "models", [AUTOMATIC])
     st.session_state[key] = [name for name in st.session_state[key] if name in options] or [AUTOMATIC]
-    chosen = st.multiselect(
+    # Beside the list, not below it: a list that closes grows shorter, and what moves away is not clicked.
+    models, start = st.columns([5, 1])
+    chosen = models.multiselect(
         words["models"].capitalize(), options, key=key, format_func=words.model,
         help="Several are fitted one after the other, to be compared.",
     )  # fmt: skip
@@ -61,7 +65,8 @@ def _choose(workspace: Workspace, words: Words) -> None:
     if reasons and not words.plain:
         st.caption("Not for these data: " + "; ".join(f"{words.model(n)} ({why})" for n, why in reasons.items()) + ".")
     engine, seed, priors = _settings(workspace, words)
-    if st.button(words["Fit"], type="primary", key="start", disabled=not chosen):
+    start.space(LABEL)
+    if start.button(words["Fit"], type="primary", key="start", width="stretch", disabled=not chosen):
         for name in chosen:
             model = with_item_types(workspace, name)
             label = _label(workspace, words, name, engine, seed, priors)

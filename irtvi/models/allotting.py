@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -54,6 +55,10 @@ class Allotment:
     unsupported: dict[int, str] = field(default_factory=dict)
     _prior_of: dict[int, tuple[Prior, Transform]] = field(default_factory=dict)
     _tied: dict[tuple, int] = field(default_factory=dict)
+
+    @cached_property
+    def _n_chosen(self) -> np.ndarray:
+        return self.chosen.sum(1)
 
     def slots(self, item_model: ItemModel, items: list[int]) -> Slots:
         """The slots of a family of items."""
@@ -123,7 +128,7 @@ class Allotment:
         return narrowed.pop()
 
     def _is_estimable(self, item: int, free: list[ParameterSpec]) -> bool:
-        n_chosen = int(self.chosen[item].sum())
+        n_chosen = int(self._n_chosen[item])
         own = [spec for spec in free if spec.scope == "item" and (spec.name, item) not in self.equal]
         if n_chosen >= 2 or all(self._prior(spec, item) is not None for spec in own):
             return True
@@ -134,8 +139,9 @@ class Allotment:
     def _check_empty_categories(self, item_model: ItemModel, items: list[int]) -> None:
         """A parameter of a category that nobody chose needs a prior or a value."""
         empty = []
-        for j in items:
-            n_chosen, n = int(self.chosen[j].sum()), int(self.n_categories[j])
+        n_chosen = self._n_chosen[items]
+        for j in np.asarray(items)[(n_chosen >= 2) & (n_chosen < self.n_categories[items])].tolist():
+            n = int(self.n_categories[j])
             unsupported = [
                 spec
                 for spec in item_model.parameters
@@ -146,7 +152,7 @@ class Allotment:
                     element_name(spec, k, n) not in self.held.get(j, {}) for k in range(self._size(spec, j))
                 )
             ]
-            if 2 <= n_chosen < n and unsupported:
+            if unsupported:
                 empty.append(j)
         if empty:
             unused = ", ".join(

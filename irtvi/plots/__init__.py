@@ -12,6 +12,7 @@ All take the result first, and ``dark=True`` for a dark background; what the fig
 ``test_information(result, items=None)``       information and standard error of a test, and where people are
 ``abilities(result, cut=None)``                histogram and density of abilities
 ``caterpillar(result)``                        people in order of ability, with intervals
+``person_posterior(result, person)``           what is known about one person
 ``person_item_map(result)``                    persons and items on one scale (Wright map)
 ``discrimination_difficulty(result)``          items by difficulty and discrimination
 ``training(result)``                           how the fit went
@@ -33,6 +34,7 @@ from irtvi.plots.icc_lines import icc_lines
 from irtvi.plots.icc_overlay import icc_overlay
 from irtvi.plots.information import information
 from irtvi.plots.person_item_map import person_item_map
+from irtvi.plots.person_posterior import person_posterior
 from irtvi.plots.test_information import test_information
 from irtvi.plots.training import training
 
@@ -49,6 +51,7 @@ __all__ = [
     "icc_overlay",
     "information",
     "person_item_map",
+    "person_posterior",
     "test_information",
     "training",
     "write_html",

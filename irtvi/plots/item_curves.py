@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from irtvi.diagnostics.empirical import empirical_categories, empirical_scores
@@ -63,9 +64,11 @@ def axis_of(result: Result, item: Hashable) -> Axis:
     return Axis("Expected answer", *result.coding.codings[_position(result, item)].range)
 
 
-def curves_of(result: Result, items: Sequence[Hashable], level: float = 0.95) -> dict[Hashable, pd.DataFrame]:
+def curves_of(
+    result: Result, items: Sequence[Hashable], level: float = 0.95, theta: np.ndarray | None = None
+) -> dict[Hashable, pd.DataFrame]:
     """Columns theta, value, lower, upper for each item, which must have ordered categories."""
-    return _by_item(result, items, result.curves(items, what="expected", level=level))
+    return _by_item(result, items, result.curves(items, theta, what="expected", level=level))
 
 
 def points_of(

@@ -77,7 +77,7 @@ def test_new_model_needs_no_change_of_the_pages(dashboard, monkeypatch):
     job = dashboard.workspace.fits[0]
     assert job.request.label == "Brand new"
     dashboard.workspace.active_id = job.id
-    for page, n_figures in (("overview", 2), ("abilities", 2), ("items", 3), ("compare", 2), ("export", 0)):
+    for page, n_figures in (("overview", 2), ("abilities", 3), ("items", 3), ("compare", 2), ("export", 0)):
         at = dashboard.go(page)
         assert not at.exception
         assert not at.error
@@ -155,3 +155,25 @@ def test_cancelled_prediction_says_so(fitted):
     at = fitted.go("compare")
     assert any("all of its" in message.value for message in at.info)
     assert "hold-out" in [button.key for button in at.button]
+
+
+def test_learn_shows_steps(dashboard):
+    dashboard.speak("Psychometrician")
+    at = dashboard.go("learn")
+    for model in ("grm", "gpcm", "pcm", "sequential"):
+        at = at.selectbox(key="learn-kind").set_value(model).run()
+        assert not at.exception
+        assert [slider.value for slider in at.slider if slider.label.startswith("b")] == [-1.0, 0.0, 1.0]
+        assert len(at.get("plotly_chart")) == 2
+        assert ("learn-steps-a" in [slider.key for slider in at.slider]) == (model != "pcm")
+    at = at.selectbox(key="learn-kind").set_value("grm").run()
+    at = at.slider(key="learn-b1-of-4").set_value(2.0).run()
+    assert not at.exception
+    assert "must fall" in at.warning[0].value
+
+
+def test_one_person_is_drawn(ready):
+    ready.speak("Psychometrician")
+    at = ready.go("abilities")
+    assert len(at.get("plotly_chart")) == 3
+    assert '"posterior"' in at.get("plotly_chart")[2].proto.spec

@@ -39,9 +39,13 @@ def free_port() -> int:
 def serving(cwd: Path, **variables: str) -> Iterator[str]:
     """Run the dashboard of the checkout on a free port; its address."""
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), f"--server.port={port}", "--server.headless=true"]
-    with running(command, port, cwd, environment(**variables)):
+    with running(streamlit(port), port, cwd, environment(**variables)):
         yield f"http://127.0.0.1:{port}"
+
+
+def streamlit(port: int) -> list[str]:
+    """The command that serves the dashboard of the checkout at a port."""
+    return [sys.executable, "-m", "streamlit", "run", str(MAIN), f"--server.port={port}", "--server.headless=true"]
 
 
 @contextmanager
@@ -114,6 +118,14 @@ class Visitor:
         self.page.wait_for_function(
             "name => document.querySelector('[data-testid=stSidebar]').innerText.includes(name)", arg=path.name
         )
+        self.settle()
+
+    def choose_model(self, name: str) -> None:
+        """Add a model to those that are to be fitted."""
+        models = self.page.locator("[data-testid=stMultiSelect] input")
+        models.type(name)
+        self.page.get_by_role("option", name=name, exact=True).click()
+        models.press("Escape")
         self.settle()
 
     def figures(self, number: int = 1) -> None:

@@ -103,11 +103,7 @@ def test_cancel_reload_and_two_sessions(visit, large):
     one.open()
     one.upload(large)
     one.go("Analyse")
-    models = one.page.locator("[data-testid=stMultiSelect] input")
-    models.type("Free curves")
-    models.press("Enter")
-    models.press("Escape")
-    one.settle()
+    one.choose_model("Free curves")
     one.click("Analyse")
     # The automatic fit before it is soon done; the slow one is left.
     one.page.get_by_text("▶ running").first.wait_for()

@@ -15,6 +15,7 @@ from irtvi.plots.abilities import bin_edges
 from irtvi.plots.curves_page import curves_page
 from irtvi.plots.difficulties import difficulties
 from irtvi.plots.labels import apart, packed
+from irtvi.results.person_density import person_density
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,7 @@ FIGURES = {
     "test_information": lambda r, dark: plots.test_information(r, dark=dark),
     "abilities": lambda r, dark: plots.abilities(r, cut=0.5, dark=dark),
     "caterpillar": lambda r, dark: plots.caterpillar(r, dark=dark),
+    "person_posterior": lambda r, dark: plots.person_posterior(r, r.abilities.index[3], cut=0.5, dark=dark),
     "person_item_map": lambda r, dark: plots.person_item_map(r, dark=dark),
     "discrimination_difficulty": lambda r, dark: plots.discrimination_difficulty(r, dark=dark),
     "training": lambda r, dark: plots.training(r, dark=dark),
@@ -85,6 +87,49 @@ def test_icc_is_the_table(lsat7):
     np.testing.assert_allclose(np.asarray(answers.y) + answers.error_y.array, points["upper"])
     assert list(figure.layout.xaxis.range) == [-4, 4]
     assert figure.layout.xaxis.title.text == "Ability (θ)"
+
+
+def test_overlaid_models_are_drawn_in_the_unit_of_their_population():
+    """A Rasch model with an estimated sd and a 1PL with N(0, 1) are the same model in other units."""
+    bank = pd.DataFrame({"a": 2.0, "b": np.linspace(-1, 1, 6)}, index=[f"Item.{k}" for k in range(1, 7)])
+    data = irtvi.simulate("2pl", 400, items=bank, seed=2).responses
+    rasch, one = (irtvi.fit(data, model=m, priors=None) for m in ("rasch", "1pl"))
+    sd = rasch.population["sd"].iloc[0]
+    assert sd > 1.5
+    figure = plots.icc_overlay({"rasch": rasch, "1pl": one}, "Item.2")
+    first, second = (next(t for t in figure.data if t.name == name and t.hovertemplate) for name in ("rasch", "1pl"))
+    # Both searches end within a hundredth of a standard error, about .1 in units of the intercept: .001.
+    np.testing.assert_allclose(first.y, second.y, atol=1e-3)
+    np.testing.assert_allclose(first.y, rasch.curves("Item.2", theta=sd * np.asarray(first.x))["value"])
+    answers = next(t for t in figure.data if t.name == "answers")
+    points = empirical_scores(rasch, "Item.2")
+    np.testing.assert_allclose(np.asarray(answers.x) * sd, points["theta"])
+    assert "sds of the population" in figure.layout.xaxis.title.text
+
+
+def test_density_of_a_person_has_the_moments_of_the_score(graded):
+    person = graded.abilities.index[7]
+    table = person_density(graded, person)
+    step = np.diff(table["theta"])[0]
+    theta, density = table["theta"], table["posterior"] * step
+    mean = (theta * density).sum()
+    np.testing.assert_allclose(density.sum(), 1, rtol=1e-9)
+    np.testing.assert_allclose(mean, graded.abilities.loc[person, "theta"], atol=1e-4)
+    np.testing.assert_allclose(
+        (density * (theta - mean) ** 2).sum() ** 0.5, graded.abilities.loc[person, "sd"], atol=1e-4
+    )
+    np.testing.assert_allclose((table["population"] * step).sum(), 1, atol=1e-3)
+    with pytest.raises(SpecificationError, match="no person 'nobody'"):
+        person_density(graded, "nobody")
+
+
+def test_part_of_a_density_above_the_cut_is_the_chance(lsat7):
+    person = lsat7.abilities.index[10]
+    figure = plots.person_posterior(lsat7, person, cut=0.2)
+    chance = lsat7.probability_above(0.2).loc[person]
+    assert f"chance of {chance:.0%}" in figure.layout.meta["alt"]
+    filled = [t for t in figure.data if t.fill == "tozeroy"][1]
+    assert min(filled.x) >= 0.2
 
 
 def test_icc_without_responses_has_no_points(lsat7, tmp_path):
