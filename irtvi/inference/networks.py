@@ -27,6 +27,8 @@ LEAST_SHARE = 0.01
 NEGLIGIBLE = 1e-7
 LEAST_MASS = 1e-3
 """Nodes at which fewer persons than this are expected take no part."""
+MOST_NODES = 48
+"""At which weights are learned: curves are smooth, so that more would only cost time."""
 
 
 def has_networks(model: Model) -> bool:
@@ -41,6 +43,9 @@ def improved(
     keep = expectations.mass.sum(1) > LEAST_MASS
     theta = expectations.theta[keep]
     counts = [expected_of(columns, expectations.counts)[keep] for columns in model.component_columns]
+    if len(theta) > MOST_NODES:
+        theta, shares = fewer_nodes(theta[:, 0])
+        counts = [torch.einsum("nf,nmc->fmc", shares, count) for count in counts]
     networks = [c.item_model for c in model.components if isinstance(c.item_model, Network)]
     parameters = [free.clone().requires_grad_(True)]
     parameters += [network.weights.clone().requires_grad_(True) for network in networks]
@@ -67,6 +72,28 @@ def improved(
 
     optimiser.step(loss)  # pyright: ignore[reportArgumentType]
     return with_weights(model, [p.detach() for p in parameters[1:]]), parameters[0].detach()
+
+
+def fewer_nodes(
+    theta: Float[Tensor, " nodes"],
+) -> tuple[Float[Tensor, "fewer 1"], Float[Tensor, "nodes fewer"]]:
+    """Fewer equally spaced nodes, and what of a count at each node goes to each of them.
+
+    The shares are the weights of cubic interpolation, so a sum of counts times a function is kept as far as the
+    function is cubic between four nodes.
+    """
+    low, high = theta[0], theta[-1]
+    spacing = (high - low) / (MOST_NODES - 1)
+    place = (theta - low) / spacing
+    left = place.floor().clamp(1, MOST_NODES - 3).long()
+    x = place - left
+    below, above = x + 1, x - 2
+    weights = torch.stack([
+        -x * (x - 1) * above / 6, below * (x - 1) * above / 2, -below * x * above / 2, below * x * (x - 1) / 6
+    ], 1)  # fmt: skip
+    shares = torch.zeros(len(theta), MOST_NODES, dtype=theta.dtype, device=theta.device)
+    shares.scatter_(1, left[:, None] + torch.arange(-1, 3, device=theta.device), weights)
+    return (low + spacing * torch.arange(MOST_NODES, dtype=theta.dtype, device=theta.device))[:, None], shares
 
 
 def with_weights(model: Model, weights: Sequence[Tensor]) -> Model:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import jvp, vmap
+from torch.func import grad, jvp, vmap
 
 from irtvi.inference.interruption import may_stop
 from irtvi.models.items.continuous import ContinuousModel
@@ -198,12 +198,7 @@ def observed_information(model: Model, free: Float[Tensor, " n_free"], expectati
         of_parts = []
         for part, members in parts_of(component, theta):
             counts = expected_of(columns[members], expectations.counts)
-            values = part.slots.free_values(free)
-            second = slot_second_derivatives(lambda v, c=part: c.coefficients(theta, v), values)
-            block = torch.zeros(*values.shape, values.shape[-1], dtype=torch.float64, device=free.device)
-            for (s, t), h in second.items():
-                block[:, s, t] = block[:, t, s] = -(counts * finite(h)).sum((0, 2))
-            of_parts.append(block)
+            of_parts.append(-_expected_second(part, theta, part.slots.free_values(free), counts))
         blocks.append(torch.cat(of_parts))
     slots = model.population_slots
     values = slots.free_values(free)
@@ -213,6 +208,22 @@ def observed_information(model: Model, free: Float[Tensor, " n_free"], expectati
             block[:, s, t] = block[:, t, s] = -(expectations.mass * h).sum(0)
     blocks.append(block)
     return blocks
+
+
+def _expected_second(
+    component: Component, theta: Tensor, values: Float[Tensor, "members slots"], counts: Tensor
+) -> Float[Tensor, "members slots slots"]:
+    """Second derivatives of the expected log-likelihood of each member: its gradient, moved along every slot."""
+
+    def expected(v: Tensor) -> Tensor:
+        return (counts * finite(component.coefficients(theta, v))).sum()
+
+    def along(tangent: Tensor) -> Tensor:
+        return jvp(grad(expected), (values,), (tangent,))[1]
+
+    tangents = _unit_tangents(values).split(max(1, TOGETHER // counts.numel()))
+    second = torch.cat([vmap(along)(part) for part in tangents]).transpose(0, 1)
+    return 0.5 * (second + second.mT)
 
 
 def steepest_slope(model: Model, theta: Float[Tensor, "nodes dims"], free: Float[Tensor, " n_free"]) -> float:
