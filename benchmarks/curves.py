@@ -1,6 +1,8 @@
 """How well models recover item characteristic curves, and how well they predict answers that were set aside.
 
-python benchmarks/curves.py --kinds 2pl,power --persons 500,2000 --sets 20 --models 2pl,monotone
+python benchmarks/curves.py --kinds 2pl,power --persons 500,2000 --sets 20 --models 2pl,monotone,known
+
+The model "known" is told the true curves, and learns abilities only: nothing can predict better.
 """
 
 import argparse
@@ -10,75 +12,44 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 import irtvi
+from true_curves import KINDS, Known, probability
 
 N_ITEMS = 30
 LEVEL = 0.9
+KNOWN = "known"
 GRID = np.linspace(-1.96, 1.96, 41)
 WEIGHT = np.exp(-0.5 * GRID**2) / np.exp(-0.5 * GRID**2).sum()
-
-
-def two_parameters(rng, b):
-    a = rng.lognormal(0.0, 0.3, len(b))
-    return lambda theta: expit(a * (theta[:, None] - b))
-
-
-def guessing(rng, b):
-    a = rng.lognormal(0.2, 0.3, len(b))
-    return lambda theta: 0.25 + 0.75 * expit(a * (theta[:, None] - b))
-
-
-def power(rng, b):
-    """A logistic curve to a power between .3 and 3, half-way at b."""
-    a = rng.lognormal(0.2, 0.3, len(b))
-    xi = np.exp(rng.uniform(np.log(0.3), np.log(3.0), len(b)))
-    half = 0.5 ** (1 / xi)
-    centre = b - np.log(half / (1 - half)) / a
-    return lambda theta: expit(a * (theta[:, None] - centre)) ** xi
-
-
-def plateau(rng, b):
-    """Two steep logistic curves about two sds apart, added up."""
-    n = len(b)
-    steep, steep_too = rng.lognormal(0.9, 0.2, (2, n))
-    share, apart = rng.uniform(0.3, 0.7, n), rng.uniform(0.7, 1.3, n)
-    low, high = 0.5 * b - apart, 0.5 * b + apart
-    return lambda theta: (
-        share * expit(steep * (theta[:, None] - low)) + (1 - share) * expit(steep_too * (theta[:, None] - high))
-    )
-
-
-KINDS = {"2pl": two_parameters, "3pl": guessing, "power": power, "plateau": plateau}
 
 
 def judge(kind: str, n_persons: int, seed: int, models: list[str]) -> list[dict]:
     """One simulated set: curve RMSE, coverage of bands, held-out log-loss under the true probabilities."""
     rng = np.random.default_rng(seed)
-    curve = KINDS[kind](rng, rng.normal(size=N_ITEMS))
+    parameters = KINDS[kind](rng, rng.normal(size=N_ITEMS))
     theta = rng.normal(size=n_persons)
-    truth = curve(theta)
-    items = [f"item{j}" for j in range(N_ITEMS)]
+    truth = probability(theta, parameters)
+    items = parameters.index
     frame = pd.DataFrame((rng.random(truth.shape) < truth).astype(int), columns=items)
     responses = irtvi.read(frame.rename_axis("id").reset_index(), id="id")
     train, test = irtvi.holdout(responses, share=0.1, seed=seed)
+    right = probability(GRID, parameters).T
     rows = []
     for model in models:
-        whole = irtvi.fit(responses, model=model, engine="quadrature")
+        how = {"model": Known(), "fixed": parameters} if model == KNOWN else {"model": model}
+        whole = irtvi.fit(responses, **how)
         table = whole.curves(theta=GRID, what="probability", level=LEVEL)
         table = table[table.category == 1]
         shape = (N_ITEMS, len(GRID))
         value, lower, upper = (table[c].to_numpy().reshape(shape) for c in ("value", "lower", "upper"))
-        right = curve(GRID).T
-        cells = irtvi.fit(train, model=model, engine="quadrature").predict(test)
-        expected = truth[cells.id.to_numpy(), pd.Index(items).get_indexer(cells.item)]
+        cells = irtvi.fit(train, **how).predict(test)
+        expected = truth[cells.id.to_numpy(), items.get_indexer(cells.item)]
         loss = -(expected * np.log(cells.p1) + (1 - expected) * np.log(cells.p0))
         rows.append(
             {
                 "kind": kind, "persons": n_persons, "seed": seed, "model": model, "loss": loss.mean(),
                 "rmse": np.sqrt((((value - right) ** 2) * WEIGHT).sum(1).mean()),
-                "cover": (((right >= lower) & (right <= upper)) * WEIGHT).sum(1).mean(),
+                "cover": np.nan if model == KNOWN else (((right >= lower) & (right <= upper)) @ WEIGHT).mean(),
                 "converged": whole.converged,
             }
         )  # fmt: skip
@@ -103,7 +74,7 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--persons", default="500,2000")
     parser.add_argument("--sets", type=int, default=20)
-    parser.add_argument("--models", default="2pl,3pl,monotone")
+    parser.add_argument("--models", default="2pl,3pl,monotone,known")
     chosen = parser.parse_args()
     for kind in chosen.kinds.split(","):
         for n_persons in map(int, chosen.persons.split(",")):

@@ -108,7 +108,7 @@ def judge(name: str, models: list[str], seed: int, rows: list[dict]) -> None:
     reference = None
     for model in ["2pl", *(m for m in models if m not in done | {"2pl"})]:
         started = time.process_time()
-        result = irtvi.fit(train, model=choice(model, train), engine="quadrature")
+        result = irtvi.fit(train, model=choice(model, train))
         cells, seconds = result.predict(test), time.process_time() - started
         if reference is None:
             reference = cells
@@ -143,7 +143,7 @@ def table_of(rows: list[dict], name: str) -> pd.DataFrame:
 def figure(path: Path) -> None:
     """The six curves of TIMSS that are most surely asymmetric, with bands and empirical points."""
     responses = read("timss07_g8_rus_math (two categories)")
-    result = irtvi.fit(responses, model="monotone", engine="quadrature")
+    result = irtvi.fit(responses, model="monotone")
     certainty = (result.items["asymmetry"] / result.items["asymmetry_sd"]).abs()
     irtvi.plots.icc(result, item=list(certainty.nlargest(6).index)).write_html(path)
 
