@@ -4,7 +4,7 @@ What a person's posterior of ability says about a derivative is then one product
 which each answer chooses its entries; no formula is evaluated per response.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,9 @@ from irtvi.inference.table import component_derivatives, slot_derivatives
 from irtvi.models.model import Component, Model
 from irtvi.responses.cells import Cells
 from irtvi.responses.measures import MeasuredCells
+
+Derivatives = Callable[[Component, Tensor, Tensor], list[Tensor]]
+"""From a component, nodes and slot values: derivatives ``[nodes, members, statistics]`` by slot."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class ScoreTables:
     free : Float[Tensor, " n_free"]
     dtype : torch.dtype
         Of the tables and of products with them.
+    derivatives : Derivatives
+        Of what; by default of the log-probabilities.
 
     Attributes
     ----------
@@ -85,10 +90,15 @@ class ScoreTables:
     """
 
     def __init__(
-        self, model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"], dtype: torch.dtype
+        self,
+        model: Model,
+        theta: Float[Tensor, "nodes 1"],
+        free: Float[Tensor, " n_free"],
+        dtype: torch.dtype,
+        derivatives: Derivatives = component_derivatives,
     ) -> None:
         self.model, self.dtype = model, dtype
-        self.components = [_component_table(model, c, theta, free, dtype) for c in model.components]
+        self.components = [_component_table(model, c, theta, free, dtype, derivatives) for c in model.components]
         slots = model.population_slots
         used = slots.index >= 0
         values = slots.free_values(free)
@@ -104,6 +114,11 @@ class ScoreTables:
     @property
     def n_columns(self) -> int:
         return len(self.target)
+
+    @property
+    def of_items(self) -> slice:
+        """The columns that are about items; those of the population follow."""
+        return slice(0, self.n_columns - int(self.population_used.sum()))
 
     def answered(self, cells: Cells) -> list[list[Float[Tensor, "block 1 _own"]]]:
         """For each component and code, who gave it; for each statistic, where answers are measured."""
@@ -171,6 +186,26 @@ class ScoreTables:
             each = torch.arange(len(values), device=values.device)
             yield AnswerScores(values, each, torch.full_like(each, group))
 
+    def by_category(
+        self, weights: Float[Tensor, "nodes block categories"], of_population: Float[Tensor, "nodes block"], group: int
+    ) -> Float[Tensor, "block all_columns"]:
+        """As :meth:`products`, where every answer (column of a table of log-probabilities) has weights of its own."""
+        out = weights.new_zeros(weights.shape[1], self.n_columns)
+        first = 0
+        for table, places in zip(self.components, self.model.component_columns, strict=True):
+            columns = out[:, first : first + len(table.target)]
+            for code, derivative in enumerate(table.by_code):
+                place = places[table.member, code]
+                chosen = torch.where(place >= 0, weights[:, :, place.clamp(min=0)], 0.0)
+                columns += torch.einsum("kpc,kc->pc", chosen, derivative)
+            first += len(table.target)
+        if self.population is not None:
+            of_group = self.population_used[group]
+            columns = torch.zeros(len(out), *self.population_used.shape, dtype=out.dtype, device=out.device)
+            columns[:, group, of_group] = of_population.T @ self.population[:, group][:, of_group]
+            out[:, first:] = columns[:, self.population_used]
+        return out
+
     @cached_property
     def _listed(self) -> list[Float[Tensor, "_slots _codes _members nodes"]]:
         return [
@@ -228,14 +263,14 @@ def _chosen(
 
 
 def _component_table(
-    model: Model, component: Component, theta: Tensor, free: Tensor, dtype: torch.dtype
+    model: Model, component: Component, theta: Tensor, free: Tensor, dtype: torch.dtype, derivatives: Derivatives
 ) -> _ComponentTable:
     index = component.slots.index
     free_here: Bool[Tensor, "members slots"] = (index >= 0) & ~model.excluded[component.items][:, None]
     # Slot by slot, so that the columns of a slot lie side by side.
     slot, member = torch.nonzero(free_here.T).unbind(1)
     values = component.slots.free_values(free)
-    first = torch.stack(component_derivatives(component, theta, values))
+    first = torch.stack(derivatives(component, theta, values))
     by_code = first.permute(3, 1, 0, 2).flatten(2).to(dtype)
     repeats = index.shape[1] if bool(free_here.all()) else None
     if repeats is None:

@@ -10,7 +10,7 @@ from irtvi.inference.engines.engine import Data
 from irtvi.inference.nodes import Grid
 from irtvi.inference.placing import population_range
 from irtvi.inference.posterior import Posterior
-from irtvi.results.estimates import information_tables
+from irtvi.results.node_tables import information_tables
 
 NODES = 241
 BLOCK, CELLS = 4096, 2**22

@@ -1,7 +1,5 @@
 """Ability tables: point estimates beside their uncertainty, under the user's ids."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import torch
@@ -9,17 +7,17 @@ from scipy.special import ndtri
 from torch import Tensor
 
 from irtvi.errors import SpecificationError
-from irtvi.inference.engines import Amortized
 from irtvi.inference.engines.engine import Data
-from irtvi.inference.item_uncertainty import sd_items
 from irtvi.inference.posterior import Posterior
 from irtvi.inference.prepared import PersonScores
 from irtvi.responses.responses import Responses
-from irtvi.results.estimates import jeffreys, map_, ml, wle
-from irtvi.results.scoring import Scores, eap
+from irtvi.results.criteria import Criterion, Likelihood, LogPosterior, Warm, WithJeffreys
+from irtvi.results.estimates import maximise
+from irtvi.results.mode_uncertainty import sd_items_of_modes
+from irtvi.results.sum_score_uncertainty import sd_items_of_sums
 from irtvi.results.sum_scores import eap_sum
 
-MODES: dict[str, Callable[..., Scores]] = {"map": map_, "ml": ml, "wle": wle, "jeffreys": jeffreys}
+MODES: dict[str, Criterion] = {"map": LogPosterior(), "ml": Likelihood(), "wle": Warm(), "jeffreys": WithJeffreys()}
 METHODS = ("eap", *MODES, "eap_sum")
 NO_ANSWER = "no answer: the population's mean and sd"
 
@@ -34,19 +32,19 @@ def ability_table(responses: Responses, scores: PersonScores, trusted: Tensor, l
 def estimate_table(
     posterior: Posterior, data: Data, responses: Responses, values: Tensor, method: str, level: float, limit: float
 ) -> pd.DataFrame:
-    """Table of another method; what the items' uncertainty adds is that of the EAP."""
+    """Table of another method; what the items' uncertainty adds follows from what each method does."""
     if method not in METHODS:
         raise SpecificationError(f"There is no scoring method {method!r}; the methods are {', '.join(METHODS)}.")
     if not limit > 0:
         raise SpecificationError(f"score(limit=) must be positive, got {limit}.")
+    given = posterior.model, posterior.free, data.cells, data.groups
     if method == "eap_sum":
-        found = eap_sum(posterior.model, posterior.free, data.cells, data.groups, values)
+        found = eap_sum(*given, values)
+        extra = sd_items_of_sums(*given, values, posterior.curvature)
     else:
-        found = MODES[method](posterior.model, posterior.free, data.cells, data.groups, limit)
-    sums = eap(posterior.model, posterior.free, data.cells, data.groups, Amortized.name)
-    extra = sd_items(posterior.model, posterior.free, posterior.curvature, data.cells, data.groups, sums)
-    reliable = torch.isfinite(found.sd)
-    return _table(responses, found.theta, found.sd, extra, reliable, found.status, level)
+        found = maximise(MODES[method], *given, limit)
+        extra = sd_items_of_modes(MODES[method], *given, posterior.curvature, found)
+    return _table(responses, found.theta, found.sd, extra, torch.isfinite(found.sd), found.status, level)
 
 
 def _table(

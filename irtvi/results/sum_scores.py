@@ -1,29 +1,25 @@
 """What a sum score says about ability: the posterior given the sum, by the Lord-Wingersky recursion."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from irtvi.errors import SpecificationError
 from irtvi.inference.answers import answers_of
 from irtvi.inference.nodes import TAIL, Grid
 from irtvi.inference.placing import population_range
 from irtvi.inference.table import coefficient_table, steepest_slope
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells
-from irtvi.results.estimates import information_tables
+from irtvi.results.lord_wingersky import Lattice, Recursion, lattice_of
+from irtvi.results.node_tables import information_tables
 from irtvi.results.scoring import NO_ANSWER, Scores
 
 SHARE = 0.7
 """Spacing of nodes as a share of the narrowest width that any posterior could have."""
-LONGEST = 200_000
-"""Most sums on the lattice of the values."""
 PATTERNS = 64
 """Sets of answered items that go through the recursion together."""
 ALIKE = 1.3
@@ -54,15 +50,6 @@ class SumScoreTable:
     probability: Float[Tensor, " sums"]
 
 
-@dataclass(frozen=True)
-class _Lattice:
-    """Values of all codes as whole numbers of steps above the item's lowest."""
-
-    step: float
-    lowest: Float[Tensor, " items"]
-    steps: Int[Tensor, "items codes"]
-
-
 def sum_score_table(
     model: Model,
     free: Float[Tensor, " n_free"],
@@ -91,7 +78,7 @@ def sum_score_table(
     Billeaud & Williams 1995 for several categories).
     """
     answered = ~model.excluded if answered is None else answered & ~model.excluded
-    lattice = _lattice(model, values)
+    lattice = lattice_of(model, values)
     rough = _Rough(model, free)
     information = rough.information[:, model.columns.offset][:, answered].sum(1)
     nodes = _nodes(model, free, rough, float(rough.spacing(information.max())))
@@ -116,10 +103,45 @@ def eap_sum(
     values : Float[Tensor, "items codes"]
         What each code is worth, in the user's units.
     """
-    lattice = _lattice(model, values)
-    device = free.device
-    theta = torch.full((cells.n_persons,), torch.nan, dtype=torch.float64, device=device)
+    lattice = lattice_of(model, values)
+    theta = torch.full((cells.n_persons,), torch.nan, dtype=torch.float64, device=free.device)
     sd = torch.full_like(theta, torch.nan)
+    for batch in batches(model, free, cells, groups, lattice):
+        _, mean, spread, _ = batch.nodes.moments(lattice, batch.answered, batch.group)
+        theta[batch.persons] = mean[batch.row, batch.reached]
+        sd[batch.persons] = spread[batch.row, batch.reached]
+    status = np.full(cells.n_persons, "", dtype=object)
+    status[_people(model, cells, lattice).empty.cpu().numpy()] = NO_ANSWER
+    return Scores(theta, sd, status)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Persons of one group whose sets of answered items go through the recursion together.
+
+    Attributes
+    ----------
+    nodes : Nodes
+        As fine as these persons need.
+    answered : Bool[Tensor, "sets items"]
+    group : int
+    persons, row, reached : Int[Tensor, " some"]
+        Who they are, the set of each, and the steps on the lattice that each made.
+    """
+
+    nodes: "Nodes"
+    answered: Bool[Tensor, "sets items"]
+    group: int
+    persons: Int[Tensor, " some"]
+    row: Int[Tensor, " some"]
+    reached: Int[Tensor, " some"]
+
+
+def batches(
+    model: Model, free: Float[Tensor, " n_free"], cells: Cells, groups: Int[Tensor, " persons"], lattice: Lattice
+) -> Iterator[Batch]:
+    """All persons; the recursion is run once for each set of answered items."""
+    device = free.device
     people = _people(model, cells, lattice)
     spacing = _spacings(model, free, cells)
     finest = float(spacing.min()) if cells.n_persons else 1.0
@@ -135,15 +157,11 @@ def eap_sum(
             examples = who[starts[sets]]
             answered = (cells.take(examples).to_dense().codes >= 0) & ~model.excluded
             stride = max(1, int(float(spacing[examples].min()) / finest))
-            _, mean, spread, _ = nodes.every(stride).moments(lattice, answered, group)
             counts = starts[sets + 1] - starts[sets]
             row = torch.repeat_interleave(torch.arange(len(sets), device=device), counts)
             before = torch.cumsum(counts, 0) - counts
             mine = who[starts[sets][row] + torch.arange(len(row), device=device) - before[row]]
-            theta[mine], sd[mine] = mean[row, people.reached[mine]], spread[row, people.reached[mine]]
-    status = np.full(cells.n_persons, "", dtype=object)
-    status[people.empty.cpu().numpy()] = NO_ANSWER
-    return Scores(theta, sd, status)
+            yield Batch(nodes.every(stride), answered, group, mine, row, people.reached[mine])
 
 
 @dataclass(frozen=True)
@@ -165,7 +183,7 @@ class _People:
     empty: Bool[Tensor, " persons"]
 
 
-def _people(model: Model, cells: Cells, lattice: _Lattice) -> _People:
+def _people(model: Model, cells: Cells, lattice: Lattice) -> _People:
     shape = lattice.steps.shape
     device = lattice.steps.device
 
@@ -226,14 +244,14 @@ def _spacings(model: Model, free: Tensor, cells: Cells) -> Float[Tensor, " perso
     return out
 
 
-def _nodes(model: Model, free: Tensor, rough: _Rough, spacing: float) -> "_Nodes":
+def _nodes(model: Model, free: Tensor, rough: _Rough, spacing: float) -> "Nodes":
     theta = Grid.covering(rough.low, rough.high, spacing).theta(free.device)
     log_density = model.population_log_prob(theta, model.population_slots.free_values(free))
-    return _Nodes(model, theta[:, 0], coefficient_table(model, theta, free).exp(), log_density)
+    return Nodes(model, theta[:, 0], coefficient_table(model, theta, free).exp(), log_density)
 
 
 @dataclass(frozen=True)
-class _Nodes:
+class Nodes:
     """Probabilities of all answers at the nodes of a grid, and the log densities of the populations."""
 
     model: Model
@@ -241,15 +259,15 @@ class _Nodes:
     probabilities: Float[Tensor, "nodes columns"]
     log_density: Float[Tensor, "nodes groups"]
 
-    def every(self, stride: int) -> "_Nodes":
+    def every(self, stride: int) -> "Nodes":
         """A coarser grid."""
-        return _Nodes(self.model, self.theta[::stride], self.probabilities[::stride], self.log_density[::stride])
+        return Nodes(self.model, self.theta[::stride], self.probabilities[::stride], self.log_density[::stride])
 
     def moments(
-        self, lattice: _Lattice, answered: Bool[Tensor, "patterns items"], group: int
+        self, lattice: Lattice, answered: Bool[Tensor, "patterns items"], group: int
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Score, mean, sd and probability of every sum on the lattice, ``[patterns, sums]``."""
-        distribution = self.distribution(lattice, answered)
+        distribution = Recursion(self.model, self.probabilities, lattice, answered).distribution()
         density = torch.softmax(self.log_density[:, group], 0)
         powers = torch.stack([density, density * self.theta, density * self.theta.square()])
         probability, first, second = torch.einsum("mk,kps->mps", powers, distribution)
@@ -258,74 +276,3 @@ class _Nodes:
         sums = torch.arange(distribution.shape[2], dtype=torch.float64, device=self.theta.device)
         base = (lattice.lowest * answered).sum(1)
         return base[:, None] + lattice.step * sums, mean, sd, probability
-
-    def distribution(
-        self, lattice: _Lattice, answered: Bool[Tensor, "patterns items"]
-    ) -> Float[Tensor, "nodes patterns sums"]:
-        """Probability of every sum at every node, one answered item of each pattern after the other.
-
-        A pattern whose items are used up goes on with an item that is worth nothing.
-        """
-        device = self.theta.device
-        top = lattice.steps.amax(1) * answered
-        n_sums = int(top.sum(1).max()) + 1
-        current = torch.zeros(len(self.theta), len(answered), n_sums, dtype=torch.float64, device=device)
-        current[:, :, 0] = 1.0
-        none = torch.zeros(len(self.theta), 1, dtype=torch.float64, device=device)
-        probabilities = torch.cat([self.probabilities, none, none + 1.0], 1)
-        zero, one = probabilities.shape[1] - 2, probabilities.shape[1] - 1
-        items_in_turn = torch.argsort(~answered, dim=1, stable=True)
-        reached = 1
-        for t in range(int(answered.sum(1).max())):
-            item = items_in_turn[:, t]
-            uses = answered.gather(1, item[:, None])[:, 0]
-            reached = min(reached + int(top.gather(1, item[:, None]).max()), n_sums)
-            before = current[:, :, :reached]
-            after: Tensor | None = None
-            for code in range(int(self.model.n_categories[item].max())):
-                has = uses & (self.model.n_categories[item] > code)
-                column = torch.where(has, self.model.columns.offset[item] + code, zero)
-                column = torch.where(~uses & (code == 0), one, column)
-                shift = torch.where(has, lattice.steps[item, code], 0)
-                share = probabilities[:, column]
-                for by in shift.unique().tolist():
-                    part = torch.where(shift == by, share, 0.0)[:, :, None]
-                    moved = part * before[:, :, : reached - by]
-                    if after is None:
-                        after = moved if by == 0 else torch.nn.functional.pad(moved, (by, 0))
-                    else:
-                        after[:, :, by:] += moved
-            assert after is not None
-            current[:, :, :reached] = after
-        return current
-
-
-def _lattice(model: Model, values: Float[Tensor, "items codes"]) -> _Lattice:
-    if bool(model.measured.any()):
-        raise SpecificationError(
-            f"Sum scores are about answers in categories, but {int(model.measured.sum())} items are measured; use "
-            "method='eap', or fit the other items alone."
-        )
-    counts = model.n_categories.cpu().tolist()
-    rows = [row[:n] for row, n in zip(values.cpu().double().tolist(), counts, strict=True)]
-    lowest = [min(row) for row in rows]
-    above = [[Fraction(str(round(v - low, 10))) for v in row] for row, low in zip(rows, lowest, strict=True)]
-    step = _common_step({v for row in above for v in row if v})
-    length = sum(max(row) for row in above) / step
-    if length > LONGEST:
-        raise SpecificationError(
-            "Sum scores need values with a common step; "
-            f"these need {int(length)} sums in steps of {float(step):g}. "
-            "Declare categories with simple values, or use method='eap'."
-        )
-    steps = torch.zeros(len(rows), max(counts), dtype=torch.long)
-    for j, row in enumerate(above):
-        steps[j, : len(row)] = torch.tensor([int(v / step) for v in row])
-    device = model.n_categories.device
-    return _Lattice(float(step), torch.tensor(lowest, dtype=torch.float64, device=device), steps.to(device))
-
-
-def _common_step(differences: set[Fraction]) -> Fraction:
-    """The largest step of which all are multiples; 1 where there is nothing to divide."""
-    whole = math.lcm(*(d.denominator for d in differences))
-    return Fraction(math.gcd(*(int(d * whole) for d in differences)) or whole, whole)

@@ -98,9 +98,7 @@ def test_expected_answers_are_in_the_units_of_the_data(fits):
     assert ((table["value"] < table["upper"]) & (table["upper"] < high)).all()
     scale = lambda v: logit((v - low) / (high - low))  # noqa: E731
     se = standard_errors(result, "expected", scale)
-    np.testing.assert_allclose(
-        table["lower"], low + (high - low) * expit(scale(table["value"]) - Z * se), rtol=1e-5
-    )
+    np.testing.assert_allclose(table["lower"], low + (high - low) * expit(scale(table["value"]) - Z * se), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["3pl", "gpcm"])

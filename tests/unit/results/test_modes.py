@@ -201,9 +201,7 @@ def test_several_categories(model):
     built = build(Specification(model), responses)
     data = Data.of(responses, built.item_models, torch.device("cpu"))
     generator = torch.Generator().manual_seed(1)
-    free = built.model.start() + 0.3 * torch.randn(
-        built.model.n_free, generator=generator, dtype=torch.float64
-    )
+    free = built.model.start() + 0.3 * torch.randn(built.model.n_free, generator=generator, dtype=torch.float64)
     some = torch.arange(25)
     cells, groups = data.cells.take(some).to_dense(), data.groups[some]
     for method, function in METHODS.items():

@@ -57,9 +57,7 @@ def test_table_of_dichotomous_items(simulated):
 def test_every_set_of_answered_items_has_its_own_recursion(simulated):
     case = fives(simulated)
     values = [[0.0, 1.0], [1.0, 2.0], [0.0, 2.0], [-1.0, 0.5], [0.0, 1.0]]
-    found = eap_sum(
-        case.model, case.free, case.data.cells, case.data.groups, torch.tensor(values, dtype=torch.float64)
-    )
+    found = eap_sum(case.model, case.free, case.data.cells, case.data.groups, torch.tensor(values, dtype=torch.float64))
     assert len({tuple((row >= 0).tolist()) for row in case.codes}) > 10
     for i, row in enumerate(case.codes.tolist()):
         answered = [j for j in range(5) if row[j] >= 0]
