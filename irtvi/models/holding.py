@@ -49,8 +49,8 @@ def held_values(
         j = position[item]
         own = facts.take(torch.tensor(j))
         names = parameter_names(item_models[j], dims, int(own.n_categories))
-        known = {*names, *_readable_columns(item_models[j], dims, own)}
-        understood |= known
+        known = {*names, *_readable_columns(item_models[j], {1, dims, 2}, own)}
+        understood |= {*names, *_readable_columns(item_models[j], {dims}, own)}
         given = {str(c): v for c, v in row.items() if c in known}
         text = {c: v for c, v in given.items() if not isinstance(v, (int, float)) and not pd.isna(v)}
         if text:
@@ -75,10 +75,10 @@ def held_values(
     return held
 
 
-def _readable_columns(item_model: ItemModel, dims: int, facts: Facts) -> set[str]:
-    """Names of the columns that the model reports for an item, in one dimension and in several."""
+def _readable_columns(item_model: ItemModel, forms: set[int], facts: Facts) -> set[str]:
+    """Names of the columns that the model reports for an item, in such numbers of dimensions."""
     names: set[str] = set()
-    for form in {1, dims, 2}:
+    for form in forms:
         params: dict[str, Tensor] = {}
         for spec in item_model.parameters:
             size = event_size(spec, form, int(facts.n_categories))

@@ -114,8 +114,8 @@ class ReadSettings:
 
     @classmethod
     def from_state(cls, state: Mapping) -> "ReadSettings":
-        """The settings that `state` described."""
-        plain = dict(state)
+        """The settings that `state` described; what an earlier version did not know has its default."""
+        plain = {"continuous": ByItem(False).state()} | dict(state)
         for name in _RULES:
             freeze = bool if name in _YES_OR_NO else tuple
             by_item = plain[name]

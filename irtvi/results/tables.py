@@ -1,5 +1,6 @@
 """Item and population tables from a posterior, with standard deviations by the delta method."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +14,13 @@ from irtvi.inference.item_posterior import BlockCurvature, Curvature, DiagonalCu
 from irtvi.inference.posterior import Posterior
 from irtvi.inference.table import slot_derivatives
 from irtvi.models.items.item_model import ItemModel
+from irtvi.models.model import Component
 from irtvi.models.parameters import Slots
 from irtvi.models.transforms import POSITIVE, UNIT
 
 NO_CROSSING = "no difficulty: the curve passes half-way between its asymptotes not exactly once"
+VANISHED = math.log(0.01)
+"""Below this a spread, on the log scale and in units of the item, is at its boundary."""
 SEPARATED = "cannot be estimated without a prior: answers are perfectly separated"
 
 
@@ -80,6 +84,9 @@ def parameter_table(
                 status[int(component.items[member])] = (
                     status[int(component.items[member])] or f"{component.slots.names()[slot]} at its boundary"
                 )
+        for member, slot in _vanished(component, values).tolist():
+            position = int(component.items[member])
+            status[position] = status[position] or f"{component.slots.names()[slot]} at its boundary"
         if "difficulty" in names:
             for member in torch.nonzero(torch.isnan(table[:, names.index("difficulty")]))[:, 0].tolist():
                 position = int(component.items[member])
@@ -98,6 +105,12 @@ def parameter_table(
 
 def _boundary(posterior: Posterior, part: int) -> list[tuple[int, int]]:
     return [(member, slot) for p, member, slot in posterior.boundary if p == part]
+
+
+def _vanished(component: Component, values: Tensor) -> Tensor:
+    """(member, slot) of spreads that went to 0, as in a Heywood case: the answers to that item are ability itself."""
+    positive = torch.tensor([t is POSITIVE for t in component.slots.slot_transforms()], device=values.device)
+    return torch.nonzero(component.slots.exists & positive & (component.slots.index >= 0) & (values < VANISHED))
 
 
 def _is_slot(slots: Slots, slot: int, names: list[str]) -> Tensor:

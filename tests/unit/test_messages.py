@@ -35,7 +35,10 @@ def of_item(**columns):
         ({"device": "gpu"}, "device= is 'auto', 'cpu' or 'cuda', got 'gpu'"),
         ({"priors": {"c": None}}, r"priors= names the parameter 'c'; this model has \['a', 'd'\]"),
         ({"priors": {"a": irtvi.priors.Beta(2.0, 2.0)}}, "Beta prior is for parameters between 0 and 1"),
-        ({"fixed": of_item(slope=1.0)}, r"fixed= has no column of a parameter: it has \['slope'\]"),
+        (
+            {"fixed": of_item(slope=1.0)},
+            r"fixed= has no column of a parameter: it has \['slope'\], the items have \['a', 'b', 'd'\]\.",
+        ),
         ({"fixed": of_item(a="1.0")}, "no number for item 'Item.1': {'a': '1.0'}"),
         ({"fixed": of_item(b=1.0)}, "b = 1.0 cannot be held while the discrimination a is free"),
         ({"fixed": of_item(a=1.0, b=1.0, d=5.0)}, "b = 1.0 and the intercept d = 5.0 contradict each other"),
