@@ -6,6 +6,7 @@ BFGS updates between passes; the gradient comes from a pass over persons. Plain 
 the expected counts are the EM algorithm and need several times as many passes.
 """
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ LARGEST_STEP = 1.0
 MEMORY = 12
 SHRINKS, LEAST_RATIO = 0.5, 0.1
 """Steps that become shorter by at least this factor are taken to go on like that, but not faster than the second."""
+SHARES = (0.99, 0.98, 0.97, 0.96, *(0.95**k for k in range(1, 46)))
+"""Of the missing information, that are tried where the whole of it gives no step that can be trusted."""
 FAR = 2.0
 """Steps of more than so many standard errors ask for a fresh curvature."""
 MOST_STIFFENINGS = 8
@@ -307,18 +310,20 @@ def _sane(model: Model, evaluation: Evaluation, missing: Missing | None) -> tupl
 
     Returns the curvature, and whether a part had to be left out (the search is still far from the maximum).
     """
-    share = 1.0
-    while share > 0.1:
+
+    def trusted(share: float) -> Curvature | None:
         may_stop()
         curvature = curvature_of(model, evaluation.information, evaluation.prior_curvature, missing, share)
-        if curvature is not None:
-            step = curvature.solve(evaluation.gradient)
-            if float(step.abs().max()) <= LARGEST_STEP:
-                if share == 1.0:
-                    return curvature, False
-                break
-        share = share - 0.01 if share > 0.95 else share * 0.95
-    share = min(share, 0.97) * 0.97
+        if curvature is None or float(curvature.solve(evaluation.gradient).abs().max()) > LARGEST_STEP:
+            return None
+        return curvature
+
+    whole = trusted(1.0)
+    if whole is not None:
+        return whole, False
+    # What is true of a share is true of smaller ones.
+    first = bisect_left(SHARES, True, key=lambda share: trusted(share) is not None)
+    share = min(SHARES[min(first, len(SHARES) - 1)], 0.97) * 0.97
     curvature = _restrained(model, evaluation, missing, share) or _restrained(model, evaluation, None, 1.0)
     assert curvature is not None
     return curvature, True
