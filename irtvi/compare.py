@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.special import chdtrc
 
 from irtvi.errors import DifferentDataError, SpecificationError
 from irtvi.models.parameters import Slots
+from irtvi.responses.cells import Cells
 from irtvi.responses.responses import Responses
 from irtvi.results.result import Result
 
@@ -156,16 +158,22 @@ def _check_apart(train: Responses, holdout: Responses) -> None:
     """No held-out answer took part in the fits."""
     if holdout.n_persons != train.n_persons or not holdout.item_ids.equals(train.item_ids):
         return  # predict says what is wrong
-    position = []
-    for responses in (train, holdout):
-        persons, items, _ = responses.cells.pairs()
-        position.append(persons.cpu().numpy().astype(np.int64) * train.n_items + items.cpu().numpy())
-    shared = np.intersect1d(*position, assume_unique=True)
-    if len(shared):
+    n_shared = 0
+    for rows, part in train.cells.parts():
+        same = holdout.cells.take(torch.arange(rows.start, rows.stop))
+        fitted, held_out = (_positions(cells) for cells in (part, same))
+        n_shared += len(np.intersect1d(fitted, held_out, assume_unique=True))
+    if n_shared:
         raise DifferentDataError(
-            f"{len(shared)} of the {len(position[1])} held-out answers took part in the fits. Split with "
+            f"{n_shared} of the {holdout.n_responses} held-out answers took part in the fits. Split with "
             "irtvi.holdout and fit its first part."
         )
+
+
+def _positions(cells: Cells) -> np.ndarray:
+    """Of the answers, counted through persons and items."""
+    persons, items, _ = cells.pairs()
+    return persons.cpu().numpy().astype(np.int64) * cells.n_items + items.cpu().numpy()
 
 
 def _row(result: Result) -> dict[str, Any]:

@@ -26,5 +26,4 @@ TOOLS = {
 @pytest.mark.parametrize("tool", TOOLS)
 def test_tool_is_content(tool):
     answer = subprocess.run(TOOLS[tool], cwd=ROOT, env=OFFLINE, capture_output=True, text=True, timeout=300)
-    if answer.returncode != 0:
-        pytest.fail(f"{tool}:\n{answer.stdout}\n{answer.stderr}", pytrace=False)
+    assert answer.returncode == 0, f"{tool}:\n{answer.stdout}\n{answer.stderr}"

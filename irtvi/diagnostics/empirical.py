@@ -16,7 +16,7 @@ from irtvi.inference.engines.engine import Data
 from irtvi.inference.nodes import Grid
 from irtvi.responses.measures import MeasuredCells
 from irtvi.responses.responses import Responses
-from irtvi.results.curves import code_values
+from irtvi.results.curve_families import code_values
 from irtvi.results.person_posterior import SMOOTH, placed_grid, posterior_blocks
 from irtvi.results.result import Result
 
@@ -188,11 +188,12 @@ def _pseudo_counts(
     n_most = int(result.model.n_categories[positions].max())
     counts = torch.zeros(len(ids) * n_most, n_groups, dtype=torch.float64)
     places = torch.zeros(len(ids), n_groups, dtype=torch.float64)
-    persons, columns, codes = (tensor.cpu().long() for tensor in cells.pairs())
-    for part in torch.arange(len(persons)).split(ANSWERS_AT_ONCE):
-        who = share[persons[part]]
-        counts.index_add_(0, columns[part] * n_most + codes[part], who)
-        places.index_add_(0, columns[part], who * centre[persons[part]])
+    for rows, block in cells.parts():
+        persons, columns, codes = (tensor.cpu().long() for tensor in block.pairs())
+        for part in torch.arange(len(persons)).split(ANSWERS_AT_ONCE):
+            who = share[rows][persons[part]]
+            counts.index_add_(0, columns[part] * n_most + codes[part], who)
+            places.index_add_(0, columns[part], who * centre[rows][persons[part]])
     counts = counts.view(len(ids), n_most, n_groups)
     theta = places / counts.sum(1)
     labels, worth = _labels(result, positions)

@@ -21,14 +21,14 @@ def item_flags(result: Result) -> pd.Series:
         negative correlation with the rest of the answers, a negative discrimination).
     """
     table = result.items
-    reasons = table["status"].fillna("").astype(str)
+    reasons = _statuses(table)
     against = (table["item_rest"] < 0) & (reasons == "")
     reasons = reasons.mask(against, f"runs against the others: {WRONG_WAY}")
     for name in ("a", "slope"):
         if name in table.columns:
             negative = (table[name] < 0) & (reasons == "")
             reasons = reasons.mask(negative, f"negative discrimination: {WRONG_WAY}")
-    return reasons.loc[reasons != ""]  # pyright: ignore[reportReturnType]
+    return _given(reasons)
 
 
 def person_flags(result: Result) -> pd.Series:
@@ -44,6 +44,14 @@ def person_flags(result: Result) -> pd.Series:
         Index: the person ids, in their order; values: the status of the score, or that its integral is not reliable.
     """
     table = result.abilities
-    reasons = table["status"].fillna("").astype(str)
+    reasons = _statuses(table)
     reasons = reasons.mask(~table["reliable"].astype(bool) & (reasons == ""), "the score is not reliable")
+    return _given(reasons)
+
+
+def _statuses(table: pd.DataFrame) -> pd.Series:
+    return table["status"].fillna("").astype(str)  # pyright: ignore[reportReturnType]
+
+
+def _given(reasons: pd.Series) -> pd.Series:
     return reasons.loc[reasons != ""]  # pyright: ignore[reportReturnType]

@@ -1,12 +1,13 @@
 """Answers set aside, to see how well they are predicted."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import torch
 
 from irtvi.errors import ConflictingOptionsError
-from irtvi.responses.cells import Cells, cells_of
+from irtvi.responses.cells import Cells
 from irtvi.responses.measures import Measures
 from irtvi.responses.responses import Responses
 
@@ -29,34 +30,44 @@ def holdout(responses: Responses, share: float = 0.1, seed: int = 0) -> tuple[Re
     """
     if not 0 < share < 1:
         raise ConflictingOptionsError(f"share={share}; it lies between 0 and 1, such as .1")
-    persons, items, codes = (tensor.cpu() for tensor in responses.cells.pairs())
-    n_responses = len(codes)
-    rng = np.random.default_rng(seed)
-    luck = rng.random(n_responses, dtype=np.float32)
-    keeps = np.zeros(n_responses, bool)
-    keeps[_luckiest(persons.numpy(), luck)] = True
-    free = np.flatnonzero(~keeps)
-    n_test = min(round(share * n_responses), len(free))
-    test = np.zeros(n_responses, bool)
-    if n_test:
-        test[free[np.argpartition(luck[free], n_test - 1)[:n_test]]] = True
-
-    def part(chosen: np.ndarray) -> Cells:
-        kept = torch.from_numpy(chosen)
-        own = codes[kept].to(torch.int8)
-        return cells_of(persons[kept], items[kept], own, responses.n_persons, responses.n_items)
+    luck = np.random.default_rng(seed).random(responses.n_responses, dtype=np.float32)
+    for answers, persons, _ in _parts(responses.cells):
+        luck[answers][_luckiest(persons, luck[answers])] = np.inf
+    test = _lowest(luck, round(share * responses.n_responses))
+    measured = responses.measured_items
 
     def numbers(chosen: np.ndarray) -> Measures | None:
         measures = responses.measures
         if measures is None:
             return None
-        is_measured = torch.from_numpy(responses.measured_items)[items]
-        return measures.to("cpu").keep(torch.from_numpy(chosen)[is_measured])
+        own = [chosen[answers][measured[items]] for answers, _, items in _parts(responses.cells)]
+        return measures.to("cpu").keep(torch.from_numpy(np.concatenate(own)))
 
-    return (
-        replace(responses, cells=part(~test), measures=numbers(~test)),
-        replace(responses, cells=part(test), measures=numbers(test)),
-    )
+    def part(chosen: np.ndarray) -> Responses:
+        cells = responses.cells.to("cpu").keep(torch.from_numpy(chosen))
+        return replace(responses, cells=cells, measures=numbers(chosen))
+
+    return part(~test), part(test)
+
+
+def _parts(cells: Cells) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Some answers at a time: which they are, and their persons and items."""
+    first = 0
+    for _, part in cells.parts():
+        persons, items, _ = (tensor.cpu().numpy() for tensor in part.pairs())
+        yield slice(first, first + len(persons)), persons, items
+        first += len(persons)
+
+
+def _lowest(luck: np.ndarray, n: int) -> np.ndarray:
+    """Whether a number is among the n lowest; infinite ones never are."""
+    n = min(n, int(np.isfinite(luck).sum()))
+    if not n:
+        return np.zeros(len(luck), bool)
+    limit = np.partition(luck, n - 1)[n - 1]
+    lowest = luck < limit
+    lowest[np.flatnonzero(luck == limit)[: n - int(lowest.sum())]] = True
+    return lowest
 
 
 def _luckiest(persons: np.ndarray, luck: np.ndarray) -> np.ndarray:

@@ -92,3 +92,8 @@ def _label_of_text(text: str) -> Label | None:
     if infinite := _INFINITE.fullmatch(text):
         return -math.inf if infinite[1] == "-" else math.inf
     return text
+
+
+def counted(n: int, what: str) -> str:
+    """A number of things, in the singular for one."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -148,6 +148,10 @@ class MeasuredCells(Cells):
     def pairs(self) -> tuple[Int64[Tensor, " n"], Int64[Tensor, " n"], Int64[Tensor, " n"]]:
         return self.coded.pairs()
 
+    def keep(self, chosen: Bool[Tensor, " responses"]) -> "MeasuredCells":
+        measured = torch.isin(self.pairs()[1], self.measures.items.long())
+        return MeasuredCells(self.coded.keep(chosen), self.measures.keep(chosen[measured]))
+
     def recode(self, lookup: Int8[Tensor, "items codes"]) -> "MeasuredCells":
         return MeasuredCells(self.coded.recode(lookup), self.measures)
 

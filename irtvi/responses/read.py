@@ -17,7 +17,7 @@ from irtvi.responses.coding import UNKNOWN, Coding, code_items
 from irtvi.responses.files import load_table
 from irtvi.responses.folder import folder_of
 from irtvi.responses.item_coding import lookup_of
-from irtvi.responses.labels import Label, shown, some
+from irtvi.responses.labels import Label, counted, shown, some
 from irtvi.responses.layout import Roles, find_roles
 from irtvi.responses.measures import MEASURED
 from irtvi.responses.observed import Observed
@@ -139,7 +139,7 @@ def read(
     if observed.cells.n_items < 2:
         raise OneItemError(
             f"the only item is {observed.item_ids[0]!r}; ability needs two items at least. "
-            f"The columns are {some(map(str, frame.columns), 12)}: is the delimiter or items= right?"
+            f"The columns are {some(map(str, frame.columns), 12)}: is the delimiter, the sheet or items= right?"
         )
     settings.check_items(observed.item_ids)
     kept = _settings_as_read(settings, roles)
@@ -236,8 +236,15 @@ def _declared_notes(observed: Observed, coding: Coding, counts: np.ndarray) -> l
             for label in declared:
                 labels = observed.labels[place]
                 total[label] += int(counts[place, labels.index(label)]) if label in labels else 0
-    notes = [f"{shown(label)} was read as missing ({n} answers)." for label, n in missing.items()]
-    notes += [f"{shown(label)} was scored as wrong ({n} answers)." for label, n in wrong.items()]
+    notes = [f"{shown(label)} was read as missing ({counted(n, 'answer')})." for label, n in missing.items()]
+    notes += [f"{shown(label)} was scored as wrong ({counted(n, 'answer')})." for label, n in wrong.items()]
+    pairs = list(zip(coding.item_ids, coding.codings, strict=True))
+    for done, items in (
+        ("Scored by a key", [item for item, own in pairs if own.key is not None]),
+        ("Reversed", [item for item, own in pairs if own.reversed]),
+    ):
+        if items:
+            notes.append(f"{done}: {counted(len(items), 'item')} ({some(items, 8)}).")
     if measured := [item for item, own in zip(coding.item_ids, coding.codings, strict=True) if own.measured]:
         notes.append(f"Read as measured, numbers on a continuous scale: {some(measured, 8)}.")
     return notes

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import pandas as pd
 
@@ -115,7 +115,7 @@ class ReadSettings:
     @classmethod
     def from_state(cls, state: Mapping) -> "ReadSettings":
         """The settings that `state` described; what an earlier version did not know has its default."""
-        plain = {"continuous": ByItem(False).state()} | dict(state)
+        plain: dict[str, Any] = {"continuous": ByItem(False).state(), **state}
         for name in _RULES:
             freeze = bool if name in _YES_OR_NO else tuple
             by_item = plain[name]

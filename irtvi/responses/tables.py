@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from irtvi.errors import UnknownItemError
+from irtvi.errors import DuplicateResponsesError, UnknownItemError
 from irtvi.responses.labels import some
 from irtvi.responses.layout import Roles, column_of
 from irtvi.responses.observed import Observed, observe_long, observe_wide
@@ -102,7 +102,15 @@ def observe_answers(frame: pd.DataFrame, roles: Roles, settings: ReadSettings, p
         left_out = int((~kept).sum())
         places, persons, response, item_ids = places[kept], persons[kept], response.loc[kept], chosen
     rules = settings.rules(item_ids)
-    return observe_long((persons, people.ids), (places, item_ids), response, rules), left_out
+    try:
+        return observe_long((persons, people.ids), (places, item_ids), response, rules), left_out
+    except DuplicateResponsesError as error:
+        if raters := [column for column in roles.ignored if str(column).lower() == "rater"]:
+            raise DuplicateResponsesError(
+                f"{error}; where column {raters[0]!r} tells them apart, make an item of each item with each rater, as "
+                "in frame['item'] + ':' + frame['rater']"
+            ) from None
+        raise
 
 
 def check_items(chosen: pd.Index, item_ids: pd.Index, roles: Roles) -> None:

@@ -1,29 +1,26 @@
 """Curves of items over ability as tables, with pointwise bands from the items' posterior (delta method)."""
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.special import ndtri
 from torch import Tensor
-from torch.func import jvp
 
 from irtvi.errors import SpecificationError
 from irtvi.inference.posterior import Posterior
 from irtvi.inference.table import finite, slot_derivatives
 from irtvi.models.items.continuous import ContinuousModel
-from irtvi.models.items.item_model import Facts, ItemModel
-from irtvi.models.model import Component
+from irtvi.models.items.item_model import ItemModel
 from irtvi.responses.coding import Coding
 from irtvi.responses.item_coding import ItemCoding
-from irtvi.results.tables import covariance_matrix, member_covariance
-
-OfSlots = Callable[[Tensor], Tensor]
+from irtvi.results.curve_families import Family, OfSlots, code_values, families_of
+from irtvi.results.tables import covariance_matrix
 
 
 def curves(
@@ -74,8 +71,8 @@ def curves(
     if not 0.0 < level < 1.0:
         raise SpecificationError(f"level must lie between 0 and 1, got {level}.")
     points = torch.as_tensor(np.asarray(theta, dtype=float), device=posterior.device)[:, None]
-    families = list(_families(posterior, items))
-    return _TABLES[what](families, points, float(ndtri(0.5 + level / 2)), coding, item_models, items)
+    families = tuple(families_of(posterior, items))
+    return _TABLES[what](_Wanted(families, points, float(ndtri(0.5 + level / 2)), coding, item_models, items))
 
 
 def positions(item_ids: pd.Index, items: Hashable | Sequence[Hashable] | None) -> list[int]:
@@ -96,162 +93,113 @@ def positions(item_ids: pd.Index, items: Hashable | Sequence[Hashable] | None) -
 
 
 @dataclass(frozen=True)
-class _Family:
-    """The wanted items of one component.
+class _Wanted:
+    """Curves that were asked for.
 
     Attributes
     ----------
-    posterior : Posterior
-    component : Component
-    members : Int[Tensor, " members"]
-        Positions in the component.
-    covariance : Float[Tensor, "members slots slots"]
-    usable : Tensor
-        False for items that could not be estimated.
+    families : tuple of Family
+    theta : Float[Tensor, "nodes 1"]
+    z : float
+        Half width of the bands, in standard errors.
+    coding : Coding
+    item_models : sequence of ItemModel
+        Of all items.
+    items : sequence of int
     """
 
-    posterior: Posterior
-    component: Component
-    members: Int[Tensor, " members"]
-    covariance: Float[Tensor, "members slots slots"]
-    usable: Tensor
+    families: tuple[Family, ...]
+    theta: Float[Tensor, "nodes 1"]
+    z: float
+    coding: Coding
+    item_models: Sequence[ItemModel]
+    items: Sequence[int]
 
     @property
-    def values(self) -> Float[Tensor, "members slots"]:
-        return self.component.slots.free_values(self.posterior.free)[self.members]
+    def models(self) -> list[ItemModel]:
+        """Of the wanted items."""
+        return [self.item_models[j] for j in self.items]
 
-    @property
-    def positions(self) -> list[int]:
-        return self.component.items[self.members].tolist()
+    def in_order(self, blocks: dict[int, pd.DataFrame]) -> pd.DataFrame:
+        """Tables by item, one below the other."""
+        return pd.concat([blocks[j] for j in self.items], ignore_index=True)
 
-    @property
-    def facts(self) -> Facts:
-        return self.component.facts.take(self.members)
-
-    def log_probs(self, theta: Float[Tensor, "nodes 1"], values: Tensor) -> Float[Tensor, "nodes members categories"]:
-        params = self.component.slots.unpack(values)
-        log_probs = self.component.item_model.coefficients(theta[:, None, :], params, self.facts)
-        return torch.where(torch.isfinite(log_probs), log_probs, -torch.inf)
-
-    def information(self, theta: Float[Tensor, "nodes 1"], values: Tensor) -> Float[Tensor, "nodes members"]:
-        """Fisher information: the sum over statistics of the slopes of coefficient and expectation.
-
-        In categories that is the sum of ``P (d log P / d theta)^2``.
-        """
-        item_model, params = self.component.item_model, self.component.slots.unpack(values)
-        ones = torch.ones_like(theta)
-        score, moved = (
-            jvp(lambda t, f=function: f(t[:, None, :], params, self.facts), (theta,), (ones,))[1]
-            for function in (item_model.coefficients, item_model.expectations)
-        )
-        return (finite(score) * moved).sum(-1)
-
-    def moments(
-        self, theta: Float[Tensor, "nodes 1"], values: Tensor, worth: Float[Tensor, "members codes"]
-    ) -> tuple[Float[Tensor, "nodes members"], Float[Tensor, "nodes members"]]:
-        """Mean and variance of an answer in the user's units; ``worth`` is that of each category."""
-        item_model, params = self.component.item_model, self.component.slots.unpack(values)
-        if isinstance(item_model, ContinuousModel):
-            at = theta[:, None, :], params, self.facts
-            return item_model.mean(*at), item_model.variance(*at)
-        p = self.log_probs(theta, values).exp()
-        worth = worth[:, : p.shape[-1]]
-        mean = (p * worth).sum(-1)
-        return mean, (p * (worth - mean[..., None]).square()).sum(-1)
-
-    def standard_error(self, function: OfSlots) -> Tensor:
-        """Delta-method standard error of ``function(values)``, shape ``[nodes, members, ...]``."""
-        first = [finite(f) for f in slot_derivatives(function, self.values)]
-        jacobian = torch.stack(first, -1)
-        shape = (1, len(self.members)) + (1,) * (jacobian.ndim - 3) + self.covariance.shape[1:]
-        spread = (jacobian.unsqueeze(-2) @ self.covariance.view(shape)).squeeze(-2)
-        return (spread * jacobian).sum(-1).clamp(min=0.0).sqrt()
+    def worth(self, family: Family) -> Float[Tensor, "members codes"]:
+        """What each code is worth, for the items of a family."""
+        return code_values(self.coding, self.item_models)[family.positions].to(family.posterior.device)
 
 
-def _families(posterior: Posterior, items: Sequence[int]) -> Iterator[_Family]:
-    wanted = torch.zeros(posterior.model.n_items, dtype=torch.bool, device=posterior.device)
-    wanted[list(items)] = True
-    full = covariance_matrix(posterior.curvature)
-    for part, component in enumerate(posterior.model.components):
-        members = torch.nonzero(wanted[component.items])[:, 0]
-        if len(members):
-            covariance = member_covariance(component.slots, part, posterior.curvature, full)
-            covariance[_separated(posterior, part)] = torch.nan
-            usable = ~posterior.model.excluded[component.items[members]]
-            yield _Family(posterior, component, members, covariance[members], usable)
-
-
-def _separated(posterior: Posterior, part: int) -> list[int]:
-    """Members with a parameter that ran away and was held where it was: their curve has no band."""
-    values = posterior.model.parts[part].free_values(posterior.free)
-    return [m for p, m, slot in posterior.boundary if p == part and torch.isfinite(values[m, slot])]
-
-
-def _logit_band(logit: Tensor, se: Tensor, z: float) -> tuple[Tensor, Tensor]:
-    return torch.sigmoid(logit - z * se), torch.sigmoid(logit + z * se)
-
-
-def _others(
-    log_probs: Float[Tensor, "nodes members categories"],
-) -> Float[Tensor, "nodes members categories"]:
-    """Log-probability of all other categories, without cancellation."""
-    n = log_probs.shape[-1]
-    own = torch.eye(n, dtype=torch.bool, device=log_probs.device)
-    return torch.logsumexp(torch.where(own, -torch.inf, log_probs[..., None, :]), -1)
-
-
-def _probability(
-    families: list[_Family],
-    theta: Tensor,
-    z: float,
-    coding: Coding,
-    item_models: Sequence[ItemModel],
-    items: Sequence[int],
-) -> pd.DataFrame:
-    if measured := [item_models[j].name for j in items if item_models[j].uses == "measured"]:
+def _probability(wanted: _Wanted) -> pd.DataFrame:
+    if measured := [m.name for m in wanted.models if m.uses == "measured"]:
         raise SpecificationError(
             f"Answers of the {measured[0]} model are measured and have no categories, so there is no curve of their "
             "probabilities; use what='expected' and what='sd', or name other items=."
         )
     blocks = {}
-    for family in families:
+    theta, coding = wanted.theta, wanted.coding
+    for family in wanted.families:
 
-        def logit(v: Tensor, family: _Family = family) -> Tensor:
+        def logit(v: Tensor, family: Family = family) -> Tensor:
             log_probs = family.log_probs(theta, v)
             return log_probs - _others(log_probs)
 
-        lower, upper = _logit_band(logit(family.values), family.standard_error(logit), z)
+        lower, upper = _logit_band(logit(family.values), family.standard_error(logit), wanted.z)
         value = family.log_probs(theta, family.values).exp()
         columns = _without_unusable(family, value, lower, upper)
         for k, j in enumerate(family.positions):
-            labels = _labels(coding.codings[j], item_models[j])
+            labels = _labels(coding.codings[j], wanted.item_models[j])
             rows = columns[:, k, : len(labels)].flatten(0, 1)
             blocks[j] = _frame(coding, j, theta, rows, labels)
-    return pd.concat([blocks[j] for j in items], ignore_index=True)
+    return wanted.in_order(blocks)
 
 
-def _expected(
-    families: list[_Family],
-    theta: Tensor,
-    z: float,
-    coding: Coding,
-    item_models: Sequence[ItemModel],
-    items: Sequence[int],
+def _expected(wanted: _Wanted) -> pd.DataFrame:
+    _check_order(wanted.models)
+    return _one_curve_each(wanted, _expected_of)
+
+
+def _sd(wanted: _Wanted) -> pd.DataFrame:
+    _check_order(wanted.models)
+    return _one_curve_each(wanted, _sd_of)
+
+
+def _information(wanted: _Wanted) -> pd.DataFrame:
+    return _one_curve_each(wanted, _information_of)
+
+
+def _one_curve_each(
+    wanted: _Wanted, columns_of: Callable[[Family, _Wanted], Float[Tensor, "nodes members 3"]]
 ) -> pd.DataFrame:
-    _check_order(item_models, items)
     blocks = {}
-    for family in families:
-        item_model = family.component.item_model
-        columns = (_expected_measured if isinstance(item_model, ContinuousModel) else _expected_score)(
-            family, theta, z, _worth(family, coding, item_models)
-        )
+    for family in wanted.families:
+        columns = columns_of(family, wanted)
         for k, j in enumerate(family.positions):
-            blocks[j] = _frame(coding, j, theta, columns[:, k])
-    return pd.concat([blocks[j] for j in items], ignore_index=True)
+            blocks[j] = _frame(wanted.coding, j, wanted.theta, columns[:, k])
+    return wanted.in_order(blocks)
+
+
+def _expected_of(family: Family, wanted: _Wanted) -> Float[Tensor, "nodes members 3"]:
+    measured = isinstance(family.component.item_model, ContinuousModel)
+    return (_expected_measured if measured else _expected_score)(family, wanted.theta, wanted.z, wanted.worth(family))
+
+
+def _sd_of(family: Family, wanted: _Wanted) -> Float[Tensor, "nodes members 3"]:
+    worth = wanted.worth(family)
+    return _logarithmic(family, wanted, lambda v: family.moments(wanted.theta, v, worth)[1].sqrt())
+
+
+def _information_of(family: Family, wanted: _Wanted) -> Float[Tensor, "nodes members 3"]:
+    return _logarithmic(family, wanted, lambda v: family.information(wanted.theta, v))
+
+
+def _logarithmic(family: Family, wanted: _Wanted, curve: OfSlots) -> Float[Tensor, "nodes members 3"]:
+    """A positive curve, its band even on the log scale."""
+    value = curve(family.values)
+    return _without_unusable(family, value, *_log_band(value, family.standard_error(curve), wanted.z))
 
 
 def _expected_score(
-    family: _Family, theta: Tensor, z: float, worth: Float[Tensor, "members codes"]
+    family: Family, theta: Tensor, z: float, worth: Float[Tensor, "members codes"]
 ) -> Float[Tensor, "nodes members 3"]:
     low, high = worth.amin(1), worth.amax(1)
     place = (worth - low[:, None]) / (high - low).clamp(min=1e-300)[:, None]
@@ -267,7 +215,7 @@ def _expected_score(
 
 
 def _expected_measured(
-    family: _Family, theta: Tensor, z: float, worth: Float[Tensor, "members codes"]
+    family: Family, theta: Tensor, z: float, worth: Float[Tensor, "members codes"]
 ) -> Float[Tensor, "nodes members 3"]:
     item_model = family.component.item_model
     assert isinstance(item_model, ContinuousModel)
@@ -285,65 +233,17 @@ def _expected_measured(
     return _without_unusable(family, *columns)
 
 
-def _sd(
-    families: list[_Family],
-    theta: Tensor,
-    z: float,
-    coding: Coding,
-    item_models: Sequence[ItemModel],
-    items: Sequence[int],
-) -> pd.DataFrame:
-    _check_order(item_models, items)
-    blocks = {}
-    for family in families:
-        worth = _worth(family, coding, item_models)
-        value = family.moments(theta, family.values, worth)[1].sqrt()
-        se = family.standard_error(lambda v, f=family, w=worth: f.moments(theta, v, w)[1].sqrt())
-        columns = _without_unusable(family, value, *_log_band(value, se, z))
-        for k, j in enumerate(family.positions):
-            blocks[j] = _frame(coding, j, theta, columns[:, k])
-    return pd.concat([blocks[j] for j in items], ignore_index=True)
-
-
-def _check_order(item_models: Sequence[ItemModel], items: Sequence[int]) -> None:
+def _check_order(item_models: Sequence[ItemModel]) -> None:
     """There is an expected answer only where a higher one stands for more."""
-    if unordered := [item_models[j].name for j in items if not item_models[j].ordered]:
+    if unordered := [m.name for m in item_models if not m.ordered]:
         raise SpecificationError(
             f"The {unordered[0]} model's categories have no order, so there is no expected answer; use "
             "what='probability'."
         )
 
 
-def _worth(family: _Family, coding: Coding, item_models: Sequence[ItemModel]) -> Float[Tensor, "members codes"]:
-    return code_values(coding, item_models)[family.positions].to(family.posterior.device)
-
-
-def _information(
-    families: list[_Family],
-    theta: Tensor,
-    z: float,
-    coding: Coding,
-    item_models: Sequence[ItemModel],
-    items: Sequence[int],
-) -> pd.DataFrame:
-    blocks = {}
-    for family in families:
-        value = family.information(theta, family.values)
-        se = family.standard_error(lambda v, f=family: f.information(theta, v))
-        columns = _without_unusable(family, value, *_log_band(value, se, z))
-        for k, j in enumerate(family.positions):
-            blocks[j] = _frame(coding, j, theta, columns[:, k])
-    return pd.concat([blocks[j] for j in items], ignore_index=True)
-
-
-def _test_information(
-    families: list[_Family],
-    theta: Tensor,
-    z: float,
-    coding: Coding,
-    item_models: Sequence[ItemModel],
-    items: Sequence[int],
-) -> pd.DataFrame:
+def _test_information(wanted: _Wanted) -> pd.DataFrame:
+    families, theta = wanted.families, wanted.theta
     posterior = families[0].posterior
     value = theta.new_zeros(len(theta))
     gradient = theta.new_zeros(len(theta), posterior.model.n_free)
@@ -361,7 +261,7 @@ def _test_information(
             gradient.index_add_(1, index[index >= 0], jacobian.flatten(1)[:, index >= 0])
     if full is not None:
         variance = ((gradient @ full) * gradient).sum(1)
-    columns = torch.stack([value, *_log_band(value, variance.clamp(min=0.0).sqrt(), z)], -1)
+    columns = torch.stack([value, *_log_band(value, variance.clamp(min=0.0).sqrt(), wanted.z)], -1)
     return _rows(theta, columns)
 
 
@@ -374,28 +274,24 @@ _TABLES = {
 }
 
 
-def code_values(coding: Coding, item_models: Sequence[ItemModel]) -> Float[Tensor, "items codes"]:
-    """What each code is worth in the user's units, each item in the coding that its model uses.
-
-    Codes that an item does not have repeat its last value, so that they change neither minimum nor maximum; items
-    whose answers are measured have NaN.
-    """
-    rows = []
-    for one, item_model in zip(coding.codings, item_models, strict=True):
-        if item_model.uses == "measured":
-            rows.append([math.nan])
-            continue
-        raw = item_model.uses == "raw"
-        rows.append([one.values[score] for score in one.scores] if raw else list(one.values))
-    longest = max(len(row) for row in rows)
-    return torch.tensor([row + row[-1:] * (longest - len(row)) for row in rows], dtype=torch.float64)
-
-
 def _labels(coding: ItemCoding, item_model: ItemModel) -> list[Any]:
     """Categories as the data have them; after a key or reversing, the values of the scores."""
     if item_model.uses == "raw" or coding.scores == tuple(range(len(coding.categories))):
         return list(coding.categories)
     return list(coding.values)
+
+
+def _logit_band(logit: Tensor, se: Tensor, z: float) -> tuple[Tensor, Tensor]:
+    return torch.sigmoid(logit - z * se), torch.sigmoid(logit + z * se)
+
+
+def _others(
+    log_probs: Float[Tensor, "nodes members categories"],
+) -> Float[Tensor, "nodes members categories"]:
+    """Log-probability of all other categories, without cancellation."""
+    n = log_probs.shape[-1]
+    own = torch.eye(n, dtype=torch.bool, device=log_probs.device)
+    return torch.logsumexp(torch.where(own, -torch.inf, log_probs[..., None, :]), -1)
 
 
 def _log_band(value: Tensor, se: Tensor, z: float) -> tuple[Tensor, Tensor]:
@@ -404,7 +300,7 @@ def _log_band(value: Tensor, se: Tensor, z: float) -> tuple[Tensor, Tensor]:
     return value * torch.exp(-share), value * torch.exp(share)
 
 
-def _without_unusable(family: _Family, *columns: Tensor) -> Float[Tensor, "nodes members *rest"]:
+def _without_unusable(family: Family, *columns: Tensor) -> Float[Tensor, "nodes members *rest"]:
     """Value and bounds on a new last axis, NaN for items that could not be estimated."""
     stacked = torch.stack(columns, -1)
     stacked[:, ~family.usable] = torch.nan

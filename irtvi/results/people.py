@@ -13,7 +13,7 @@ from irtvi.inference.posterior import Posterior, parameter_draws
 from irtvi.models.items.item_model import ItemModel
 from irtvi.responses.coding import Coding
 from irtvi.results import person_posterior
-from irtvi.results.curves import code_values
+from irtvi.results.curve_families import code_values
 
 
 def probability_above(posterior: Posterior, data: Data, person_ids: pd.Index, cut: float) -> pd.Series:
@@ -57,9 +57,14 @@ def expected_responses(
 
 
 def predictions(
-    posterior: Posterior, known: Data, hidden: Data, person_ids: pd.Index, item_ids: pd.Index
+    posterior: Posterior, known: Data, hidden: Data, known_ids: pd.Index, person_ids: pd.Index, item_ids: pd.Index
 ) -> pd.DataFrame:
     """One row for each hidden answer, predicted from the known answers of the same persons."""
+    if not person_ids.equals(known_ids):
+        raise SpecificationError(
+            "predict needs the persons of the fit in the same order, as irtvi.holdout returns them; "
+            f"got {len(person_ids)} persons, the fit has {len(known_ids)}."
+        )
     found = person_posterior.predictive(posterior.model, posterior.free, known.cells, known.groups, hidden.cells)
     table = pd.DataFrame(
         {

@@ -9,12 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
-from irtvi.errors import IrtviError, ResponsesNeededError, SpecificationError
+from irtvi.errors import ResponsesNeededError
 from irtvi.inference.certificate import Certificates, reliable
 from irtvi.inference.engines.engine import Data
-from irtvi.inference.item_posterior import FullCurvature
 from irtvi.inference.posterior import STEP, Posterior
 from irtvi.inference.prepared import PersonScores, PreparedModel
 from irtvi.models.items.item_model import ItemModel
@@ -23,10 +21,11 @@ from irtvi.responses.coding import Coding
 from irtvi.responses.responses import Responses
 from irtvi.results import curves, people, scores, state
 from irtvi.results.certifying import COLUMNS, certificates, scored, with_items
+from irtvi.results.curve_families import code_values
 from irtvi.results.item_statistics import ItemStatistics, item_statistics
 from irtvi.results.reliability import reliability
 from irtvi.results.summary import Summary, facts
-from irtvi.results.tables import free_parameter_names, parameter_table, population_table
+from irtvi.results.tables import covariance_table, parameter_table, population_table
 
 ScoringMethod = Literal["eap", "map", "ml", "wle", "jeffreys", "eap_sum"]
 LEVEL = 0.95
@@ -116,7 +115,9 @@ class Result:
             found = PersonScores(posterior.persons, posterior.sd_items)
         else:
             found = with_items(posterior, self._data(responses), posterior.persons)
-        return scores.ability_table(responses, found, self._trusted(), LEVEL)
+        certified = posterior.certificates
+        trusted = reliable(posterior.persons) if certified is None else certified.reliable
+        return scores.ability_table(responses, found, trusted, LEVEL)
 
     @cached_property
     def certificates(self) -> pd.DataFrame:
@@ -176,16 +177,7 @@ class Result:
         IrtviError
             With more than 3,000 free parameters only a block for each item is kept.
         """
-        names = free_parameter_names(self.posterior, self.coding.item_ids)
-        curvature = self.posterior.curvature
-        if curvature is None:
-            return pd.DataFrame(np.nan, index=names, columns=names)
-        if not isinstance(curvature, FullCurvature):
-            raise IrtviError(
-                f"{len(names)} free parameters: only the covariance within each item is kept; "
-                "the sds stand in result.items."
-            )
-        return pd.DataFrame(curvature.covariance().cpu().numpy(), index=names, columns=names)
+        return covariance_table(self.posterior, self.coding.item_ids)
 
     # ---- fit ---------------------------------------------------------------------------------
 
@@ -291,7 +283,7 @@ class Result:
         if method == "eap":
             found, trusted = scored(self.posterior, self.engine, data, self._prepared)
             return scores.ability_table(responses, found, trusted, level)
-        values = curves.code_values(self.coding, self.item_models)
+        values = code_values(self.coding, self.item_models)
         return scores.estimate_table(self.posterior, data, responses, values, method, level, limit)
 
     def probability_above(self, cut: float, new: Any = None) -> pd.Series:
@@ -355,13 +347,8 @@ class Result:
         """
         test = responses if isinstance(responses, Responses) else self._encoded(responses)
         train = self.responses_of(None)
-        if len(test.person_ids) != len(train.person_ids) or not test.person_ids.equals(train.person_ids):
-            raise SpecificationError(
-                "predict needs the persons of the fit in the same order, as irtvi.holdout returns them; "
-                f"got {test.n_persons} persons, the fit has {train.n_persons}."
-            )
         return people.predictions(
-            self.posterior, self._data(train), self._data(test), test.person_ids, self.coding.item_ids
+            self.posterior, self._data(train), self._data(test), train.person_ids, test.person_ids, self.coding.item_ids
         )
 
     # ---- storage -----------------------------------------------------------------------------
@@ -385,10 +372,6 @@ class Result:
     @cached_property
     def _prepared(self) -> PreparedModel:
         return PreparedModel(self.model, self.posterior.free, self.posterior.curvature)
-
-    def _trusted(self) -> Tensor:
-        certificates = self.posterior.certificates
-        return reliable(self.posterior.persons) if certificates is None else certificates.reliable
 
     def responses_of(self, new: Any) -> Responses:
         """The responses of the fit, or new data in its coding.

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from irtvi.errors import IrtviError
 from irtvi.inference.item_posterior import BlockCurvature, Curvature, DiagonalCurvature, FullCurvature
 from irtvi.inference.posterior import Posterior
 from irtvi.inference.table import slot_derivatives
@@ -156,3 +157,23 @@ def free_parameter_names(posterior: Posterior, item_ids: pd.Index) -> pd.MultiIn
         for item, name in posterior.model.free_names(list(item_ids))
     ]
     return pd.MultiIndex.from_tuples(names, names=["item", "parameter"])
+
+
+def covariance_table(posterior: Posterior, item_ids: pd.Index) -> pd.DataFrame:
+    """Covariance of the free parameters, named; NaN where there is none.
+
+    Raises
+    ------
+    IrtviError
+        Only a block for each item is kept.
+    """
+    names = free_parameter_names(posterior, item_ids)
+    if posterior.curvature is None:
+        return pd.DataFrame(np.nan, index=names, columns=names)
+    covariance = covariance_matrix(posterior.curvature)
+    if covariance is None:
+        raise IrtviError(
+            f"{len(names)} free parameters: only the covariance within each item is kept; "
+            "the sds stand in result.items."
+        )
+    return pd.DataFrame(covariance.cpu().numpy(), index=names, columns=names)

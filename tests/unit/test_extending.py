@@ -88,7 +88,9 @@ def test_it_mixes_with_registered_models(example):
 def test_the_examples_of_the_other_pages_run():
     """README.md shows a figure in the browser; everything else runs as it stands."""
     for page in ("README.md", "docs/priors.md"):
-        for code in code_blocks(page):
+        blocks = code_blocks(page)
+        assert blocks, page
+        for code in blocks:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("plotly.graph_objects.Figure.show", lambda figure: None)
                 patch.setattr("irtvi.results.result.Result.save", lambda result, path: None)

@@ -82,3 +82,15 @@ def test_many_rows_are_counted_right():
     matrix = torch.from_numpy(np.random.default_rng(2).integers(-1, 2, (1_000, 3)).astype(np.int8))
     expected = [[int((matrix[:, j] == k).sum()) for k in range(2)] for j in range(3)]
     assert DenseCells(matrix).counts(2).tolist() == expected
+
+
+@pytest.mark.parametrize("missing", [0.2, 0.95])
+def test_keep_some_answers(missing):
+    generator = torch.Generator().manual_seed(5)
+    codes = torch.randint(0, 3, (50, 40), generator=generator).to(torch.int8)
+    codes[torch.rand(codes.shape, generator=generator) < missing] = -1
+    for cells in (DenseCells(codes), DenseCells(codes).to_sparse()):
+        chosen = torch.rand(cells.n_responses, generator=generator) < 0.5
+        persons, items, given = cells.pairs()
+        kept = cells.keep(chosen)
+        assert [t.tolist() for t in kept.pairs()] == [t[chosen].tolist() for t in (persons, items, given)]

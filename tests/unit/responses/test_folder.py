@@ -154,7 +154,9 @@ def test_categories_that_a_file_declares_keep_their_order(tmp_path):
     frame = pd.DataFrame({"id": range(90), "q1": np.tile(words, 30), "q2": np.repeat(words, 30)})
     for column in ("q1", "q2"):
         frame[column] = pd.Categorical(frame[column], words, ordered=True)
-    same(irtvi.read(write(tmp_path / "f", frame, [40, 80])), irtvi.read(frame))
+    read = irtvi.read(write(tmp_path / "f", frame, [40, 80]))
+    same(read, irtvi.read(frame))
+    assert [coding.categories for coding in read.codings] == [tuple(words)] * 2
 
 
 def test_ids_from_the_index_of_a_table_and_rows_that_are_numbered(tmp_path):
@@ -307,4 +309,6 @@ def test_tables_of_strings_are_read_from_large_types_too(tmp_path):
     for k, part in enumerate((frame.iloc[:333], frame.iloc[333:])):
         table = pa.table({"id": part["id"], "item": part["item"], "resp": part["resp"].astype("int8")})
         pq.write_table(table.cast(schema), path / f"{k}.parquet")
-    same(irtvi.read(path), irtvi.read(frame.drop(columns="cov_school")))
+    read = irtvi.read(path)
+    same(read, irtvi.read(frame.drop(columns="cov_school")))
+    assert read.n_responses == int(frame["resp"].notna().sum()) > 0

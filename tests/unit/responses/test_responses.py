@@ -218,7 +218,7 @@ class TestChecks:
         assert summary["missing"] == "2 (33.3%)"
         assert summary["categories"] == "2"
         assert summary["covariates"] == "cov_x"
-        assert "9 was read as missing (1 answers)." in summary["note"].tolist()
+        assert "9 was read as missing (1 answer)." in summary["note"].tolist()
         assert "Person ids are in column 'id'." in summary["note"].tolist()
 
 
