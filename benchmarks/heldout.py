@@ -140,14 +140,6 @@ def table_of(rows: list[dict], name: str) -> pd.DataFrame:
     return table.loc[[m for m in order if m in table.index]].round(digits)
 
 
-def figure(path: Path) -> None:
-    """The six curves of TIMSS that are most surely asymmetric, with bands and empirical points."""
-    responses = read("timss07_g8_rus_math (two categories)")
-    result = irtvi.fit(responses, model="monotone")
-    certainty = (result.items["asymmetry"] / result.items["asymmetry_sd"]).abs()
-    irtvi.plots.icc(result, item=list(certainty.nlargest(6).index)).write_html(path)
-
-
 def markdown(table: pd.DataFrame) -> str:
     """A table as GitHub shows it."""
     head = ["model", *table.columns]
@@ -163,7 +155,6 @@ def main() -> None:
     parser.add_argument("--data", default=",".join(SETS))
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--without-figure", action="store_true")
     chosen = parser.parse_args()
     OUTPUT.mkdir(exist_ok=True)
     rows = pd.read_csv(ROWS).to_dict("records") if ROWS.exists() else []
@@ -175,8 +166,6 @@ def main() -> None:
     text = [f"## {name}\n\n{markdown(table_of(rows, name))}\n" for name in SETS if name in present]
     (OUTPUT / "heldout.md").write_text("\n".join(text), encoding="utf-8")
     print("\n".join(text))
-    if not chosen.without_figure:
-        figure(OUTPUT / "asymmetric_curves.html")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Draw the pictures of README.md and docs/ (needs Chromium on the path).
 
-python docs/figures/make_figures.py [icc] [signal_to_noise] [certificate]
+python docs/figures/make_figures.py [icc] [signal_to_noise] [certificate] [asymmetric_curves]
+
+The last one reads TIMSS from the folder "data" in the one that IRTVI_REFERENCE names (default ../shared).
 """
 
 import os
@@ -17,6 +19,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 import irtvi
+from asymmetric_figure import asymmetric_figure
 from certificate_figure import certificate_figure
 from noise_figure import signal_to_noise_figure
 
@@ -35,6 +38,7 @@ FIGURES: dict[str, Callable[[], go.Figure]] = {
     "icc": icc_figure,
     "signal_to_noise": signal_to_noise_figure,
     "certificate": certificate_figure,
+    "asymmetric_curves": asymmetric_figure,
 }
 
 
