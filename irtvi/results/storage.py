@@ -11,7 +11,7 @@ import math
 import os
 import secrets
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,9 @@ PLAIN_KINDS = "biuf"
 NULLABLE = [f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)]
 ROUND_TRIP_DTYPES = frozenset(["str", "string", "boolean", "Float32", "Float64", *NULLABLE])
 PANDAS_HAS_STR = str(pd.Series(["a"]).dtype) == "str"
+VALUES_AT_ONCE = 100_000
+"""Values of a column that are turned into text together."""
+Piece = bytes | memoryview
 EPOCH = (1980, 1, 1, 0, 0, 0)
 UNREADABLE = (
     zipfile.BadZipFile, EOFError, OSError, KeyError, NotImplementedError, RuntimeError, ValueError,
@@ -75,7 +78,7 @@ def write_state(path: str | Path, state: State) -> Path:
         "format": FORMAT,
         "version": VERSION,
         "irtvi": _version(),
-        "members": {name: hashlib.sha256(data).hexdigest() for name, data in writer.members.items()},
+        "members": {name: _digest(pieces) for name, pieces in writer.members.items()},
         "state": tree,
     }
     text = json.dumps(manifest, allow_nan=False).encode()
@@ -84,8 +87,10 @@ def write_state(path: str | Path, state: State) -> Path:
         with open(unfinished, "xb") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
                 archive.comment = COMMENT + hashlib.sha256(text).hexdigest().encode()
-                for name, data in ((MANIFEST, text), *writer.members.items()):
-                    archive.writestr(zipfile.ZipInfo(name, EPOCH), data)
+                for name, pieces in ((MANIFEST, [text]), *writer.members.items()):
+                    with archive.open(zipfile.ZipInfo(name, EPOCH), "w", force_zip64=_is_large(pieces)) as member:
+                        for piece in pieces:
+                            member.write(piece)
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, path)
@@ -120,11 +125,11 @@ def read_state(path: str | Path) -> dict[str, Any]:
         manifest = _parsed(text, path)
         if archive.comment != COMMENT + hashlib.sha256(text).hexdigest().encode():
             raise DamagedFileError(f"{str(path)!r} is damaged: its manifest does not match its checksum.")
-        members = _members(archive, manifest["members"], path)
-    try:
-        state = _Reader(members).decode(manifest["state"])
-    except NONSENSE as cause:
-        raise DamagedFileError(f"{str(path)!r} is damaged: its content makes no sense ({cause}).") from cause
+        _check_members(archive, manifest["members"], path)
+        try:
+            state = _Reader(lambda name: _read(archive, name, path)).decode(manifest["state"])
+        except NONSENSE as cause:
+            raise DamagedFileError(f"{str(path)!r} is damaged: its content makes no sense ({cause}).") from cause
     if not isinstance(state, dict):
         raise DamagedFileError(f"{str(path)!r} is damaged: it holds {type(state).__name__}, not a mapping.")
     return state
@@ -183,24 +188,38 @@ def _parsed(text: bytes, path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _members(archive: zipfile.ZipFile, digests: Mapping[str, str], path: Path) -> dict[str, bytes]:
+def _check_members(archive: zipfile.ZipFile, digests: Mapping[str, str], path: Path) -> None:
+    """All members are there and whole, before anything is made of them; none of them is kept."""
     present = set(archive.namelist()) - {MANIFEST}
     if present != set(digests):
         name = sorted(present ^ set(digests))[0]
         raise DamagedFileError(f"{str(path)!r} is damaged: {name} is missing or does not belong there.")
-    members = {}
     for name, digest in digests.items():
-        members[name] = _read(archive, name, path)
-        if hashlib.sha256(members[name]).hexdigest() != digest:
+        try:
+            with archive.open(name) as member:
+                found = hashlib.file_digest(member, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]
+        except UNREADABLE as cause:
+            raise DamagedFileError(f"{str(path)!r} is damaged: {name} cannot be read ({cause}).") from cause
+        if found != digest:
             raise DamagedFileError(f"{str(path)!r} is damaged: {name} does not match its checksum.")
-    return members
+
+
+def _digest(pieces: Sequence[Piece]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _is_large(pieces: Sequence[Piece]) -> bool:
+    return sum(len(piece) for piece in pieces) >= 2**31 - 1
 
 
 class _Writer:
-    """Turns state into a JSON tree and binary members."""
+    """Turns state into a JSON tree and binary members, each in pieces; arrays are looked at, not copied."""
 
     def __init__(self) -> None:
-        self.members: dict[str, bytes] = {}
+        self.members: dict[str, list[Piece]] = {}
 
     def encode(self, value: Any, where: str) -> Any:
         """Plain values as they are; everything else as a mapping from its kind to its content."""
@@ -224,9 +243,9 @@ class _Writer:
             return {"table": self._table(value, where)}
         raise UnstorableError(f"{where} is a {type(value).__name__}, which cannot be stored in a file.")
 
-    def _add(self, data: bytes, suffix: str) -> str:
+    def _add(self, pieces: list[Piece], suffix: str) -> str:
         name = f"{len(self.members)}.{suffix}"
-        self.members[name] = data
+        self.members[name] = pieces
         return name
 
     def _array(self, value: np.ndarray | torch.Tensor, where: str) -> str:
@@ -236,9 +255,9 @@ class _Writer:
             raise UnstorableError(f"{where} is a tensor of {value.dtype}, which no file can hold.") from cause
         if array.dtype.kind not in PLAIN_KINDS:
             raise UnstorableError(f"{where} is an array of {array.dtype}; a file holds numbers and bools.")
-        buffer = io.BytesIO()
-        np.lib.format.write_array(buffer, array, allow_pickle=False)
-        return self._add(buffer.getvalue(), "npy")
+        array, header = np.asarray(array, order="C"), io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+        return self._add([header.getvalue(), array.reshape(-1).view(np.uint8).data], "npy")
 
     def _table(self, frame: pd.DataFrame, where: str) -> dict[str, Any]:
         levels = [frame.index.get_level_values(k) for k in range(frame.index.nlevels)]
@@ -269,23 +288,30 @@ class _Writer:
             not isinstance(dtype, np.dtype) and pd.api.types.is_numeric_dtype(dtype)
         )
         if known:
-            gone = values.isna()
-            items = [None if no else self.encode(v, where) for v, no in zip(values, gone, strict=True)]
+            pieces = self._texts(values, lambda part: [None if v is pd.NA or v != v else v for v in part], where)
         elif isinstance(dtype, np.dtype) and dtype.kind == "O":
-            inner = _Writer()
-            items = [inner.encode(value, where) for value in values]
-            if inner.members:
-                raise UnstorableError(f"{where} holds arrays or tables, which cannot be stored in a column.")
+            pieces = self._texts(values, list, where)
         else:
             raise UnstorableError(f"{where} holds {dtype} values, which cannot be stored in a file.")
-        return {"items": self._add(json.dumps(items, allow_nan=False).encode(), "json"), "dtype": str(dtype)}
+        return {"items": self._add(pieces, "json"), "dtype": str(dtype)}
+
+    def _texts(self, values: pd.Series, plain: Callable[[pd.Series], list], where: str) -> list[Piece]:
+        """Values one by one as a JSON list, some at a time."""
+        pieces: list[Piece] = []
+        for start in range(0, len(values), VALUES_AT_ONCE):
+            inner = _Writer()
+            part = [inner.encode(value, where) for value in plain(values.iloc[start : start + VALUES_AT_ONCE])]
+            if inner.members:
+                raise UnstorableError(f"{where} holds arrays or tables, which cannot be stored in a column.")
+            pieces += [b", " if pieces else b"[", json.dumps(part, allow_nan=False).encode()[1:-1]]
+        return [*pieces, b"]"] if pieces else [b"[]"]
 
 
 class _Reader:
     """Turns a JSON tree and binary members back into state."""
 
-    def __init__(self, members: Mapping[str, bytes]) -> None:
-        self.members = members
+    def __init__(self, member: Callable[[str], bytes]) -> None:
+        self.member = member
 
     def decode(self, node: Any) -> Any:
         if node is None or isinstance(node, (bool, str, int, float)):
@@ -298,9 +324,9 @@ class _Reader:
         if kind == "float":
             return float(content)
         if kind == "array":
-            return _array(self.members[content])
+            return _array(self.member(content))
         if kind == "tensor":
-            return torch.from_numpy(_array(self.members[content]))
+            return torch.from_numpy(_array(self.member(content)))
         if kind == "table":
             return self._table(content)
         raise ValueError(f"unknown kind {kind!r}")
@@ -324,16 +350,16 @@ class _Reader:
 
     def _column(self, node: Mapping[str, Any]) -> pd.Series:
         if "array" in node:
-            return pd.Series(_array(self.members[node["array"]]))
+            return pd.Series(_array(self.member(node["array"])))
         if "time" in node:
             if not node["dtype"].startswith(("datetime64[", "timedelta64[")):
                 raise ValueError(f"times of kind {node['dtype']!r}")
-            return pd.Series(_array(self.members[node["time"]]).view(node["dtype"]))
+            return pd.Series(_array(self.member(node["time"])).view(node["dtype"]))
         if "codes" in node:
             categories = pd.Index(self._column(node["categories"]), tupleize_cols=False)
-            codes = _array(self.members[node["codes"]])
+            codes = _array(self.member(node["codes"]))
             return pd.Series(pd.Categorical.from_codes(codes, categories, ordered=bool(node["ordered"])))
-        items = [self.decode(item) for item in json.loads(self.members[node["items"]])]
+        items = [self.decode(item) for item in json.loads(self.member(node["items"]))]
         dtype = node["dtype"]
         if dtype == "object" or (dtype == "str" and not PANDAS_HAS_STR):
             return pd.Series(items, dtype=object)
