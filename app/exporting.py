@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 from jobs import Job
 from reading import Choices, Source
-from scores import Reference
+from score_tables import Reference
 
 from irtvi.results.score_report import reference_population
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Literal
 
-import pandas as pd
+from score_tables import ScoreTables
 from tasks import State, Task
 
 import irtvi
@@ -20,7 +20,6 @@ from irtvi.inference.engines import ENGINES
 from irtvi.inference.interruption import interruptible, may_stop
 from irtvi.inference.posterior import Step
 from irtvi.plots.item_curves import N_GROUPS
-from irtvi.results.ranks import rank_intervals
 
 _FIRST_GUESS = 1e-5
 """Seconds of a fit for each answer, before this process has seen one of the same model."""
@@ -76,8 +75,9 @@ class Job(Task):
         super().__init__(request.label, data_key)
         self.request, self.responses = request, responses
         self.steps: list[Step] = []
+        self.searched = False
         self.result: irtvi.Result | None = None
-        self.ranks: pd.DataFrame | None = None
+        self.scores: ScoreTables | None = None
 
     def expected(self) -> float:
         trend = _seconds_to_converge(self.steps, _tolerance(self.request.engine))
@@ -88,11 +88,13 @@ class Job(Task):
     def work(self) -> tuple[State, str]:
         progress = irtvi.Progress(listener=self.steps.append, cancelled=self.cancelled)
         result = self.request.fit(self.responses, progress)
+        self.searched = True
         stopped = result.posterior.stopped
+        scores = ScoreTables(result)
         if not stopped:
-            _prepare(result, self)
+            _prepare(result, scores, self.cancelled)
             _seconds_per_answer[self.request.key] = self.elapsed / max(1, self.responses.n_responses)
-        self.result = result
+        self.result, self.scores = result, scores
         return "stopped" if stopped else "done", result.reason
 
 
@@ -107,14 +109,14 @@ def _import_late_parts() -> None:
     import_module("torch._dynamo")
 
 
-def _prepare(result: irtvi.Result, job: Job) -> None:
+def _prepare(result: irtvi.Result, scores: ScoreTables, cancelled: Callable[[], bool]) -> None:
     """Make the tables that every page shows, so that no page waits for them; who cancels does not wait either."""
-    with suppress(KeyboardInterrupt), interruptible(job.cancelled):
+    with suppress(KeyboardInterrupt), interruptible(cancelled):
         for table in ("abilities", "items", "reliability", "trace", "data_digest"):
             may_stop()
             getattr(result, table)
         ability_groups(result, N_GROUPS)
-        job.ranks = rank_intervals(result)
+        scores.of()
 
 
 def _tolerance(engine: str) -> float:

@@ -9,6 +9,7 @@ import json
 import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -20,6 +21,7 @@ import pandas as pd
 import irtvi
 from irtvi.errors import DataError, FileFormatError, IrtviWarning
 from irtvi.responses.checks import Finding, check
+from irtvi.responses.coding import ItemCoding
 from irtvi.responses.files import load_table
 from irtvi.responses.layout import find_roles
 from irtvi.responses.samples import bundled_files
@@ -169,6 +171,7 @@ class Reading:
         if self.responses is not None:
             settings = self.responses.settings
             found["Layout"] = LAYOUTS[self.responses.layout]
+            found["Scoring"] = _scoring(self.responses)
             found["Ids"] = "rows are numbered" if settings.id is None else f"column {settings.id!r}"
             if self.responses.layout == "long":
                 found["Items"] = f"column {settings.item!r}"
@@ -176,6 +179,20 @@ class Reading:
             named = {"Occasions": settings.wave, "Weights": settings.weights, "Survey weights": settings.survey_weights}
             found |= {name: f"column {column!r}" for name, column in named.items() if column not in (None, False)}
         return found
+
+
+def _scoring(responses: irtvi.Responses) -> str:
+    """How answers become points, of how many items."""
+    kinds = Counter(_kind_of_scoring(coding) for coding in responses.codings)
+    return ", ".join(kind if len(kinds) == 1 else f"{n} {kind}" for kind, n in kinds.items())
+
+
+def _kind_of_scoring(coding: ItemCoding) -> str:
+    if coding.measured is not None:
+        return "measured"
+    if coding.key is not None:
+        return "by the answer key"
+    return "right or wrong" if len(coding.categories) <= 2 else "in steps, higher is more (no answer key)"
 
 
 LAYOUTS = {"wide": "one row for each person", "long": "one row for each answer"}

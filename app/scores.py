@@ -1,35 +1,32 @@
-"""The score table that Abilities shows and Export writes: one function, so that both hold the same numbers."""
+"""What scores refer to: the cut score, the scales, the people; chosen once for Abilities and Export."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 from jobs import Job
+from score_tables import FIRST_CUT, FIRST_REFERENCE, Reference
 from session import Workspace, keep, remember
 from words import Words
 
-from irtvi.results.ranks import rank_intervals
-from irtvi.results.score_report import reference_population, score_report
+from irtvi.results.score_report import reference_population
 
 SCALES = ("theta", "t_score", "scale500")
 SCALE_NAMES = {"theta": "theta (mean 0, sd 1)", "t_score": "T (mean 50, sd 10)", "scale500": "500 (mean 500, sd 100)"}
-REFERENCES = ("population", "sample", "named")
-Reference = str | dict[str, Any]
+REFERENCES = (FIRST_REFERENCE, "sample", "named")
 
 
 def cut_and_reference(workspace: Workspace, job: Job, words: Words) -> tuple[float, Reference]:
     """Widgets for the cut score and for the people whom the scales refer to."""
     assert job.result is not None
     left, right = st.columns(2)
-    key = remember(workspace, "cut", 0.0)
+    key = remember(workspace, "cut", FIRST_CUT)
     cut = left.number_input(
         words["cut"].capitalize(), step=0.1, key=key, format="%.2f",
         help="On the scale where 0 is the average and 1 the spread (sd) of ability.",
     )  # fmt: skip
     keep(workspace, "cut", float(cut))
-    key = remember(workspace, "reference", REFERENCES[0])
+    key = remember(workspace, "reference", FIRST_REFERENCE)
     names = {"population": f"all such {words['persons']} (population of the model)",
              "sample": f"the {words['persons']} of these data",
              "named": "others, of whom average and spread are known"}  # fmt: skip
@@ -58,13 +55,7 @@ def _named(workspace: Workspace, words: Words) -> Reference:
     return {"name": said.strip() or "named population", "mean": float(centre), "sd": float(spread)}
 
 
-def scores_of(workspace: Workspace, job: Job, cut: float, reference: Reference) -> pd.DataFrame:
-    """The tables of `irtvi.results.score_report` and `irtvi.results.ranks` side by side."""
-    assert job.result is not None
-    result = job.result
-    scores = workspace.cached(
-        ("scores", job.id, cut, str(reference)),
-        lambda: score_report(result, cut, reference=reference),  # pyright: ignore[reportArgumentType]
-    )
-    ranks = job.ranks if job.ranks is not None else workspace.cached(("ranks", job.id), lambda: rank_intervals(result))
-    return scores.join(ranks)
+def scores_of(job: Job, cut: float, reference: Reference) -> pd.DataFrame:
+    """One row for each person, the same for every page and file."""
+    assert job.scores is not None
+    return job.scores.of(cut, reference)

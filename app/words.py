@@ -59,7 +59,13 @@ _MODEL_HINTS = {
     "sequential": "Answers reached step by step",
     "nominal": "Options without an order",
     "nested_logit": "Multiple choice, wrong options included",
+    "binomial": "Numbers of successes, such as 7 of 10",
+    "normal": "Measured answers, such as seconds",
+    "beta": "Measured answers between two ends, such as shares",
     "monotone": "Free curves that always rise",
+    "link": "Free curves, one shape for all questions",
+    "deep": "Free curves of any shape",
+    "residual": "Free curves close to the usual ones",
 }
 """What the Teacher reads beside a model; a model that is not here shows its own label."""
 

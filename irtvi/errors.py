@@ -66,9 +66,7 @@ class DataError(IrtviError, ValueError):
     item, label : the item and the value, where one value is to blame
     """
 
-    def __init__(
-        self, message: str, *, item: Hashable = None, label: int | float | str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, item: Hashable = None, label: int | float | str | None = None) -> None:
         super().__init__(message)
         self.item, self.label = item, label
 
@@ -118,7 +116,17 @@ class DuplicateResponsesError(DataError):
 
 
 class WavesError(DataError):
-    """A person appears in several waves, and nothing says what to do with them."""
+    """A person appears in several waves, and nothing says what to do with them.
+
+    Parameters
+    ----------
+    message : as for `DataError`
+    column : of the waves
+    """
+
+    def __init__(self, message: str, *, column: Hashable) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 class UnparsableValueError(DataError):

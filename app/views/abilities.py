@@ -37,7 +37,7 @@ def page() -> None:
         return
     result = job.result
     cut, reference = cut_and_reference(workspace, job, words)
-    table = scores_of(workspace, job, cut, reference)
+    table = scores_of(job, cut, reference)
     _summary(result, table, words)
     left, right = st.columns(2)
     with left:

@@ -17,7 +17,7 @@ from session import Workspace, current
 from sidebar import words_of
 from words import Words, count
 
-from irtvi.errors import DataError
+from irtvi.errors import DataError, TooManyCategoriesError, WavesError
 from irtvi.plots.missingness import missingness
 from irtvi.plots.sum_scores import sum_scores
 from irtvi.responses.samples import bundled_files
@@ -49,7 +49,9 @@ def page() -> None:
             reading = workspace.reading = read(workspace.source, workspace.choices)
     if reading.error is not None:
         st.error(words.sentence(plain_error(reading.error)), icon="⚠️")
-        _offer_to_leave_out(workspace, reading.error, words)
+        _offer_to_leave_out(workspace, reading.error)
+        _offer_measured(workspace, reading.error)
+        _offer_occasions(workspace, reading.error, words)
     else:
         _ready(workspace, words)
     _how_it_was_read(workspace, words)
@@ -110,7 +112,7 @@ def _ready(workspace: Workspace, words: Words) -> None:
         st.switch_page("views/fit.py")
 
 
-def _offer_to_leave_out(workspace: Workspace, error: Exception, words: Words) -> None:
+def _offer_to_leave_out(workspace: Workspace, error: Exception) -> None:
     reading = workspace.reading
     assert reading is not None
     item = error.item if isinstance(error, DataError) else None
@@ -119,6 +121,31 @@ def _offer_to_leave_out(workspace: Workspace, error: Exception, words: Words) ->
     if st.button(f"Leave out the column “{item}”", key="leave-out", type="primary"):
         included = workspace.choices.items or reading.all_items
         _read_again(workspace, _changed(workspace.choices, items=tuple(i for i in included if i != item)))
+
+
+def _offer_measured(workspace: Workspace, error: Exception) -> None:
+    """Where a column holds too many different numbers to be answers in categories."""
+    reading = workspace.reading
+    assert reading is not None
+    if not isinstance(error, TooManyCategoriesError) or error.item not in reading.all_items:
+        return
+    choices = workspace.choices
+    used = choices.items or reading.all_items
+    one, several = st.columns(2)
+    if one.button(f"“{error.item}” is measured on a continuous scale", key="one-measured"):
+        _read_again(workspace, _changed(choices, continuous=(*choices.continuous, error.item)))
+    if several.button("All columns are measured on a continuous scale", key="all-measured"):
+        _read_again(workspace, _changed(choices, continuous=tuple(used)))
+
+
+def _offer_occasions(workspace: Workspace, error: Exception, words: Words) -> None:
+    if not isinstance(error, WavesError):
+        return
+    rows, all_as_one = st.columns(2)
+    if rows.button(f"Each {words['person']} on each occasion is a row", key="waves-apart", type="primary"):
+        _read_again(workspace, _changed(workspace.choices, wave=error.column))
+    if all_as_one.button("Take all occasions as one", key="waves-as-one"):
+        _read_again(workspace, _changed(workspace.choices, wave=False))
 
 
 def _changed(choices: Choices, **changes: object) -> Choices:

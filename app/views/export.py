@@ -24,7 +24,7 @@ def page() -> None:
     cut, reference = cut_and_reference(workspace, job, words)
     _files(workspace, job, cut, reference, words)
     with st.expander("The first rows of the scores", expanded=True):
-        table = scores_of(workspace, job, cut, reference).head(10)
+        table = scores_of(job, cut, reference).head(10)
         table.index = table.index.astype(str)
         if words.plain:
             table = table.rename(columns=words.column)
@@ -41,7 +41,7 @@ def _files(workspace: Workspace, job: Job, cut: float, reference: Reference, wor
     assert job.result is not None
     result = job.result
     make = {
-        "scores.csv": lambda: safe_csv(scores_of(workspace, job, cut, reference), "id"),
+        "scores.csv": lambda: safe_csv(scores_of(job, cut, reference), "id"),
         "items.csv": lambda: safe_csv(result.items, "item"),
         "model.irtvi": partial(saved_model, job),
         "manifest.json": partial(manifest, source, choices, job, cut, reference),

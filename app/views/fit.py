@@ -168,6 +168,8 @@ def _search(job: Job, words: Words) -> None:
     if not steps:
         st.caption("First pass over the answers.")
         return
+    if job.searched:
+        st.caption(f"The search is over; tables of {words['persons']} and {words['items']} are being made.")
     last = steps[-1]
     left, right = st.columns(2)
     left.metric(

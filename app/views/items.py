@@ -17,6 +17,7 @@ from words import Words
 
 from irtvi import Result, plots
 from irtvi.diagnostics.flags import item_flags
+from irtvi.plots.difficulties import has_difficulties
 from irtvi.plots.item_curves import is_binary, is_ordered
 from irtvi.results.formula import intercepts
 
@@ -38,11 +39,15 @@ def page() -> None:
         st.success(f"No {words['item']} stands out.")
     else:
         st.warning(f"{len(flags)} {words['items']} deserve a look; the reason stands in the table.")
-    left, right = st.columns([3, 2])
-    with left:
+    from_scatter = None
+    if has_difficulties(result):
+        left, right = st.columns([3, 2])
+        with left:
+            from_table = _table(workspace, job, flags, words)
+        with right:
+            from_scatter = pick(plots.discrimination_difficulty, result, words=words, key=f"scatter-{job.id}")
+    else:
         from_table = _table(workspace, job, flags, words)
-    with right:
-        from_scatter = pick(plots.discrimination_difficulty, result, words=words, key=f"scatter-{job.id}")
     _follow(workspace, job, from_table, from_scatter)
     item = _choose(workspace, result, words)
     _panel(workspace, job, item, words)

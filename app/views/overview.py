@@ -14,6 +14,7 @@ from words import Words, count
 
 from irtvi import Result, plots
 from irtvi.diagnostics.flags import item_flags, person_flags
+from irtvi.plots.difficulties import has_difficulties
 
 EMPIRICAL = "Empirical: var(EAP) / (var(EAP) + mean posterior variance), over those who answered."
 
@@ -29,7 +30,10 @@ def page() -> None:
     _cards(result, words)
     left, right = st.columns(2)
     with left:
-        show_below(words["map"], plots.person_item_map, result, words=words, key="map")
+        if has_difficulties(result):
+            show_below(words["map"], plots.person_item_map, result, words=words, key="map")
+        else:
+            show_below(words["Abilities"], plots.abilities, result, words=words, key="map")
     with right:
         show_below(words["information"], plots.test_information, result, words=words, key="information")
     # Asked for, because the certificates of a hundred thousand people take seconds.

@@ -1,6 +1,7 @@
 """Start the dashboard, which lies beside the package in a checkout and inside it when installed."""
 
 import os
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -37,9 +38,13 @@ def start(port: int, data: Path | None) -> int:
             raise IrtviError(f"There is no file {data}.")
         environment[DATA_VARIABLE] = str(data.resolve())
     print(f"The dashboard is at http://127.0.0.1:{port} (stop it with Ctrl-C).", file=sys.stderr)
+    server = subprocess.Popen(command, env=environment)
+    # Who ends this process, as service managers do, means the server.
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     try:
-        return subprocess.run(command, env=environment, check=False).returncode
+        return server.wait()
     except KeyboardInterrupt:
+        server.wait()
         return 0
 
 

@@ -183,7 +183,10 @@ def _pseudo_counts(
     if -1 in positions:
         raise SpecificationError(f"There is no item {ids[positions.index(-1)]!r} in this result.")
     data = Data.of(responses, result.item_models, result.posterior.device)
-    share, centre = ability_groups(result, n_groups) if given is None else _memberships(result, data, n_groups)
+    placed = None if given is None else placed_grid(
+        result.model, result.posterior.free, data.cells, data.groups, SMOOTH
+    )
+    share, centre = ability_groups(result, n_groups) if placed is None else _memberships(result, data, placed, n_groups)
     cells = data.cells.take_items(torch.tensor(positions))
     n_most = int(result.model.n_categories[positions].max())
     counts = torch.zeros(len(ids) * n_most, n_groups, dtype=torch.float64)
@@ -245,13 +248,12 @@ def ability_groups(result: Result, n_groups: int) -> AbilityGroups:
     kept = _groups_of.setdefault(result, {})
     if n_groups not in kept:
         data = Data.of(result.responses_of(None), result.item_models, result.posterior.device)
-        kept[n_groups] = _memberships(result, data, n_groups)
+        kept[n_groups] = _memberships(result, data, result.posterior_grid, n_groups)
     return kept[n_groups]
 
 
-def _memberships(result: Result, data: Data, n_groups: int) -> AbilityGroups:
+def _memberships(result: Result, data: Data, placed: Grid, n_groups: int) -> AbilityGroups:
     model, free = result.model, result.posterior.free
-    placed = placed_grid(model, free, data.cells, data.groups, SMOOTH)
     grid = Grid.covering(placed.low, placed.high, min(placed.spacing, FINEST))
     weights = torch.ones(data.cells.n_persons, dtype=torch.float64) if data.weights is None else data.weights.cpu()
     weights = weights * (data.cells.n_answered().cpu() > 0)

@@ -6,6 +6,12 @@ from irtvi.errors import SpecificationError
 from irtvi.results.result import Result
 
 
+def has_difficulties(result: Result) -> bool:
+    """Whether any item has a place on the scale of ability; measured answers have none."""
+    names = ("b", "difficulty")
+    return any(name in names or (name[:1] == "b" and name[1:].isdigit()) for name in result.items.columns)
+
+
 def difficulties(result: Result) -> pd.DataFrame:
     """One row for each step of each item, in the order of the items.
 

@@ -215,5 +215,6 @@ def _several_waves(column: Hashable, ids: pd.Index) -> WavesError:
         f"{some(ids.unique())} appear in several waves of column {column!r}; wave={column!r} makes each "
         "person "
         "in each wave a row of its own (id:wave), wave=False takes all waves as one, or keep the rows of "
-        "one wave"
+        "one wave",
+        column=column,
     )

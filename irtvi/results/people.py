@@ -9,6 +9,7 @@ import torch
 
 from irtvi.errors import SpecificationError
 from irtvi.inference.engines.engine import Data
+from irtvi.inference.nodes import Grid
 from irtvi.inference.posterior import Posterior, parameter_draws
 from irtvi.models.items.item_model import ItemModel
 from irtvi.responses.coding import Coding
@@ -16,11 +17,14 @@ from irtvi.results import person_posterior
 from irtvi.results.curve_families import code_values
 
 
-def probability_above(posterior: Posterior, data: Data, person_ids: pd.Index, cut: float) -> pd.Series:
-    """Posterior probability of an ability above a cut."""
+def probability_above(
+    posterior: Posterior, data: Data, person_ids: pd.Index, cut: float, grid: Grid | None
+) -> pd.Series:
+    """Posterior probability of an ability above a cut; a grid that is not given is placed."""
     if math.isnan(cut):
         raise SpecificationError(f"probability_above: cut= is a number, got {cut}.")
-    values = person_posterior.probability_above(posterior.model, posterior.free, data.cells, data.groups, cut)
+    model, free = posterior.model, posterior.free
+    values = person_posterior.probability_above(model, free, data.cells, data.groups, cut, grid)
     return pd.Series(values.cpu().numpy(), index=person_ids, name="probability")
 
 

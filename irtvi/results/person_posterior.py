@@ -132,9 +132,14 @@ def posterior_blocks(
 
 
 def probability_above(
-    model: Model, free: Float[Tensor, " n_free"], cells: Cells, groups: Int[Tensor, " persons"], cut: float
+    model: Model,
+    free: Float[Tensor, " n_free"],
+    cells: Cells,
+    groups: Int[Tensor, " persons"],
+    cut: float,
+    grid: Grid | None = None,
 ) -> Float[Tensor, " persons"]:
-    """Posterior probability that ability exceeds ``cut``.
+    """Posterior probability that ability exceeds ``cut``; ``grid`` is one of :func:`placed_grid`, as for SMOOTH.
 
     Notes
     -----
@@ -143,7 +148,7 @@ def probability_above(
     and Analytic Functions). On the fine grid used here that is exact to about 1e-7.
     """
     out = torch.full((cells.n_persons,), torch.nan, dtype=torch.float64, device=free.device)
-    for block in posterior_blocks(model, free, cells, groups, SMOOTH):
+    for block in posterior_blocks(model, free, cells, groups, SMOOTH, grid):
         steps = ((block.theta - cut) / block.spacing).cpu().numpy()
         above = torch.as_tensor(0.5 + sici(np.pi * steps)[0] / np.pi, device=free.device)
         out[block.persons] = (block.weights @ above).clamp(0.0, 1.0)

@@ -60,14 +60,18 @@ def rank_intervals(result: Result, level: float = 0.95, new: Any = None) -> pd.D
         return table
     part = responses if len(answered) == responses.n_persons else responses.subset(persons=answered)
     data = Data.of(part, result.item_models, result.posterior.device)
-    table.iloc[answered] = _places(result, data, level).cpu().numpy()
+    placed = result.posterior_grid if new is None else _placed(result, data)
+    table.iloc[answered] = _places(result, data, placed, level).cpu().numpy()
     return table
 
 
-def _places(result: Result, data: Data, level: float) -> Float[Tensor, "persons 3"]:
+def _placed(result: Result, data: Data) -> Grid:
+    return placed_grid(result.model, result.posterior.free, data.cells, data.groups, SMOOTH)
+
+
+def _places(result: Result, data: Data, placed: Grid, level: float) -> Float[Tensor, "persons 3"]:
     """Expected place and both ends of the interval."""
     model, free, n_persons = result.model, result.posterior.free, data.cells.n_persons
-    placed = placed_grid(model, free, data.cells, data.groups, SMOOTH)
     grid = Grid.covering(placed.low, placed.high, min(placed.spacing, FINEST))
     abler = torch.zeros(grid.n_nodes, dtype=torch.float64, device=free.device)
     variance = torch.zeros_like(abler)

@@ -38,7 +38,7 @@ def exported(tmp_path_factory):
     job.run()
     assert job.state == "done", job.message
     told = workspace.source, workspace.choices, job, CUT, REFERENCE
-    (folder / "scores.csv").write_bytes(safe_csv(scores_of(workspace, job, CUT, REFERENCE), "id"))
+    (folder / "scores.csv").write_bytes(safe_csv(scores_of(job, CUT, REFERENCE), "id"))
     (folder / "items.csv").write_bytes(safe_csv(job.result.items, "item"))
     (folder / "model.irtvi").write_bytes(saved_model(job))
     (folder / "manifest.json").write_bytes(manifest(*told))

@@ -1,3 +1,5 @@
+import numpy as np
+import pandas as pd
 import pytest
 
 from .conftest import AUDIENCES, PAGES, with_fits
@@ -155,6 +157,38 @@ def test_cancelled_prediction_says_so(fitted):
     at = fitted.go("compare")
     assert any("all of its" in message.value for message in at.info)
     assert "hold-out" in [button.key for button in at.button]
+
+
+@pytest.mark.parametrize("kind", ["normal", "beta", "binomial"])
+def test_pages_of_measured_and_counted_answers(dashboard, kind):
+    from reading import Source
+
+    rng = np.random.default_rng(0)
+    theta = rng.normal(size=(200, 1)) - [-0.5, 0.0, 0.5, 1.0]
+    chance = 1 / (1 + np.exp(-theta))
+    answers = {
+        "normal": theta + rng.normal(0, 0.6, theta.shape),
+        "beta": rng.beta(5 * chance, 5 * (1 - chance)).clip(0.001, 0.999),
+        "binomial": rng.binomial(9, chance),
+    }[kind]
+    table = pd.DataFrame(answers, columns=["k1", "k2", "k3", "k4"])
+    dashboard.workspace.open(Source("table.csv", table.to_csv(index=False).encode()))
+    at = dashboard.at.run()
+    if kind != "binomial":
+        assert "there is room for 127" in at.error[0].value
+        at = dashboard.click("all-measured")
+        assert dashboard.workspace.reading.guesses()["Scoring"] == "measured"
+    dashboard.go("fit")
+    dashboard.at.multiselect(key="kept-models").set_value([kind]).run()
+    dashboard.click("start")
+    dashboard.wait()
+    for audience in ("Teacher", "Psychometrician"):
+        dashboard.speak(audience)
+        for page in PAGES:
+            at = dashboard.go(page)
+            assert not at.exception
+            assert not at.error
+            assert not [message.value for message in at.info if "drawn" in message.value]
 
 
 def test_learn_shows_steps(dashboard):

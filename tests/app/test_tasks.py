@@ -67,10 +67,10 @@ def test_tables_are_not_waited_for_by_whom_cancels(lsat7, monkeypatch):
 
     prepare, began, go_on = jobs._prepare, threading.Event(), threading.Event()
 
-    def held(result, job):
+    def held(*told):
         began.set()
         go_on.wait(60)
-        prepare(result, job)
+        prepare(*told)
 
     monkeypatch.setattr(jobs, "_prepare", held)
     job = jobs.Job(jobs.Request("m", "2pl"), lsat7, "key")

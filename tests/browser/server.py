@@ -118,6 +118,7 @@ class Visitor:
         self.page.wait_for_function(
             "name => document.querySelector('[data-testid=stSidebar]').innerText.includes(name)", arg=path.name
         )
+        self.page.get_by_role("heading", name="How the file was read").wait_for()
         self.settle()
 
     def choose_model(self, name: str) -> None:
