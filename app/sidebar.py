@@ -30,8 +30,8 @@ def sidebar(shows_jobs: bool) -> None:
 
 
 def words_of(workspace: Workspace) -> Words:
-    """Words of the audience that the session chose."""
-    return Words(workspace.remembered.get("audience", AUDIENCES[0]))
+    """Words of the audience that the session chose, also before the side has been drawn anew."""
+    return Words(st.session_state.get("kept-audience") or workspace.remembered.get("audience", AUDIENCES[0]))
 
 
 def _open_given_file(workspace: Workspace) -> None:

@@ -143,7 +143,7 @@ def test_long_file_with_occasions(journey, reference):
     for shown in ("1,750", "one row for each answer", "Occasions: column 'wave'", "80.0%"):
         assert shown in said
     scores = journey.export()
-    assert scores["id"].head(2).tolist() == ["1:1", "2:1"]
+    assert scores["id"].head(2).tolist() == ["1:1", "1:2"]
     again = journey.scores_again(path)
     np.testing.assert_allclose(scores.set_index("id")["theta"], again["theta"], rtol=0, atol=ROUNDING)
 

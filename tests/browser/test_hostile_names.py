@@ -37,7 +37,8 @@ def test_names_are_text(visit, hostile):
     page, dialogs = visitor.page, []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     visitor.open()
-    page.get_by_role("radio", name="Psychometrician").locator("xpath=..").click()
+    page.locator("[data-testid=stRadio] label", has_text="Psychometrician").click()
+    page.locator("[data-testid=stSidebarNavLink]", has_text="Abilities").wait_for()
     visitor.settle()
     visitor.upload(hostile)
     visitor.click("Fit now")
