@@ -17,6 +17,7 @@ from irtvi.inference.nodes import Grid
 from irtvi.responses.measures import MeasuredCells
 from irtvi.responses.responses import Responses
 from irtvi.results.curve_families import code_values
+from irtvi.results.fit_grid import fit_grid
 from irtvi.results.person_posterior import SMOOTH, placed_grid, posterior_blocks
 from irtvi.results.result import Result
 
@@ -248,7 +249,7 @@ def ability_groups(result: Result, n_groups: int) -> AbilityGroups:
     kept = _groups_of.setdefault(result, {})
     if n_groups not in kept:
         data = Data.of(result.responses_of(None), result.item_models, result.posterior.device)
-        kept[n_groups] = _memberships(result, data, result.posterior_grid, n_groups)
+        kept[n_groups] = _memberships(result, data, fit_grid(result), n_groups)
     return kept[n_groups]
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from irtvi.errors import SpecificationError
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.nodes import Grid
+from irtvi.results.fit_grid import fit_grid
 from irtvi.results.person_posterior import SMOOTH, placed_grid, posterior_blocks
 from irtvi.results.result import Result
 
@@ -60,7 +61,7 @@ def rank_intervals(result: Result, level: float = 0.95, new: Any = None) -> pd.D
         return table
     part = responses if len(answered) == responses.n_persons else responses.subset(persons=answered)
     data = Data.of(part, result.item_models, result.posterior.device)
-    placed = result.posterior_grid if new is None else _placed(result, data)
+    placed = fit_grid(result) if new is None else _placed(result, data)
     table.iloc[answered] = _places(result, data, placed, level).cpu().numpy()
     return table
 

@@ -13,7 +13,6 @@ import pandas as pd
 from irtvi.errors import ResponsesNeededError
 from irtvi.inference.certificate import Certificates, reliable
 from irtvi.inference.engines.engine import Data
-from irtvi.inference.nodes import Grid
 from irtvi.inference.posterior import STEP, Posterior
 from irtvi.inference.prepared import PersonScores, PreparedModel
 from irtvi.models.items.item_model import ItemModel
@@ -23,8 +22,8 @@ from irtvi.responses.responses import Responses
 from irtvi.results import curves, people, scores, state
 from irtvi.results.certifying import COLUMNS, certificates, scored, with_items
 from irtvi.results.curve_families import code_values
+from irtvi.results.fit_grid import fit_grid
 from irtvi.results.item_statistics import ItemStatistics, item_statistics
-from irtvi.results.person_posterior import SMOOTH, placed_grid
 from irtvi.results.reliability import reliability
 from irtvi.results.summary import Summary, facts
 from irtvi.results.tables import covariance_table, parameter_table, population_table
@@ -290,15 +289,8 @@ class Result:
 
     def probability_above(self, cut: float, new: Any = None) -> pd.Series:
         """Posterior probability that ability exceeds ``cut``, for each person."""
-        responses = self.responses_of(new)
-        grid = self.posterior_grid if new is None else None
+        responses, grid = self.responses_of(new), fit_grid(self) if new is None else None
         return people.probability_above(self.posterior, self._data(responses), responses.person_ids, cut, grid)
-
-    @cached_property
-    def posterior_grid(self) -> Grid:
-        """Nodes on which the posterior densities of the persons of the fit can be read off, placed once."""
-        data = self._data(self.responses_of(None))
-        return placed_grid(self.model, self.posterior.free, data.cells, data.groups, SMOOTH)
 
     def plausible_values(
         self, n: int = 10, seed: int = 0, items: Literal["held", "draws"] = "held", new: Any = None
