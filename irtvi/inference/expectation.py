@@ -20,6 +20,8 @@ WIDEN = {torch.float32: EDGE, torch.float64: 1e-10}
 """Above this share a window is widened: for a search, and where what is said of a person is reported."""
 FLOOR = -80.0
 """Log weights below this are raised to it: denormal numbers make matrix products crawl."""
+AT_ONCE = 64
+"""Blocks whose persons are put in order together: few calls where people are few, little memory where they are many."""
 CACHE_BYTES = 192 * 2**20
 
 
@@ -204,8 +206,13 @@ def integrate(
 ) -> PersonSums:
     """As :func:`run_pass`, for persons alone: no expected counts, so no product back."""
     tables = SharedTables.of(model, placed, free, dtype)
-    parts = [BlockPosterior.of(block, answers, tables).summary(tables.theta) for block, answers in placed]
-    return BlockSummary.fill(parts, PersonSums.empty(placed.answers.n_persons, free.device))
+    sums, parts = PersonSums.empty(placed.answers.n_persons, free.device), []
+    for block, answers in placed:
+        parts.append(BlockPosterior.of(block, answers, tables).summary(tables.theta))
+        if len(parts) == AT_ONCE:
+            BlockSummary.fill(parts, sums)
+            parts.clear()
+    return BlockSummary.fill(parts, sums)
 
 
 def run_pass(
@@ -242,16 +249,19 @@ def run_pass(
     theta, used = tables.theta, tables.used
     accumulated = torch.zeros(len(theta), used.shape[1], dtype=torch.float64, device=free.device)
     mass = torch.zeros_like(tables.base)
-    parts = []
+    sums, parts = PersonSums.empty(answers.n_persons, free.device), []
     for block, answer_block in placed:
         may_stop()
         found = BlockPosterior.of(block, answer_block, tables)
         parts.append(found.summary(theta))
+        if len(parts) == AT_ONCE:
+            BlockSummary.fill(parts, sums)
+            parts.clear()
         posterior = found.weights if weights is None else found.weights * weights[block.persons].to(dtype)
         posterior = posterior.to(counted_in or dtype)
         accumulated[block.rows] += answer_block.backward(posterior)
         mass[block.rows, block.group] += posterior.sum(1)
     counts = answers.expand(accumulated, mass.sum(1))
-    sums = BlockSummary.fill(parts, PersonSums.empty(answers.n_persons, free.device))
+    BlockSummary.fill(parts, sums)
     log_marginal = sums.log_marginal if weights is None else weights * sums.log_marginal
     return Pass(float(log_marginal.nansum()), Expectations(theta, counts, mass), sums)
