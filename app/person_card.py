@@ -29,7 +29,7 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, cut: float,
     if place is None:
         return
     row = table.iloc[place]
-    cells = st.columns(5)
+    cells = [*st.columns(3), *st.columns(3)]
     cells[0].metric(words["Ability"], f"{row['theta']:.2f}", help=f"± {row['sd']:.2f}")
     cells[1].metric(words["interval"].capitalize(), f"{row['lower']:.2f} to {row['upper']:.2f}")
     cells[2].metric(words["P(cut)"], f"{row['probability_above']:.0%}")

@@ -18,8 +18,8 @@ from irtvi import plots
 from irtvi.inference.engines import ENGINES
 
 WEAKLY, NONE = "weak (recommended)", "none: maximum likelihood"
+# Pixels that the label above a list takes.
 LABEL = 28
-"""Pixels that the label above a list takes."""
 _STATES = {
     "queued": "⏳ waiting",
     "running": "▶ running",

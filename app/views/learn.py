@@ -16,10 +16,9 @@ from irtvi.results.formula import category_table, formula_table, models_of_thres
 
 RIGHT_OR_WRONG = "4pl"
 REFERENCE = {"a": 1.0, "b": 0.0, "c": 0.0, "u": 1.0}
+# Answers of an item with steps, and the distance of neighbouring thresholds before they are moved.
 FEWEST, MOST = 3, 7
-"""Answers of an item with steps."""
 SPREAD = 1.0
-"""Distance of neighbouring thresholds before they are moved."""
 
 
 def page() -> None:

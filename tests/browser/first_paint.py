@@ -22,7 +22,7 @@ PAGES = (
     ("Overview", "Overview", 2),
     ("Scores", "Scores", 2),
     ("Questions", "Questions", 3),
-    ("Compare", "Compare", 2),
+    ("Compare", "Compare", 1),
     ("Export", "Export", 0),
     ("Learn", "Learn", 2),
 )

@@ -15,7 +15,7 @@ from .server import environment
 
 pytestmark = pytest.mark.browser
 
-FITTING = 60_000
+FITTING = 120_000
 """Milliseconds that a small fit may take, the first use of torch included."""
 
 
@@ -37,8 +37,8 @@ def semicolons(tmp_path_factory):
 def large(tmp_path_factory):
     """A file whose fit takes long enough to be cancelled."""
     rng = np.random.default_rng(2)
-    theta = rng.normal(size=60_000)
-    answers = (theta[:, None] + rng.logistic(size=(60_000, 100)) > rng.normal(size=100)).astype(int)
+    theta = rng.normal(size=40_000)
+    answers = (theta[:, None] + rng.logistic(size=(40_000, 100)) > rng.normal(size=100)).astype(int)
     path = tmp_path_factory.mktemp("data") / "large.parquet"
     pd.DataFrame(answers, columns=[f"Q{k}" for k in range(100)]).to_parquet(path)
     return path
