@@ -37,8 +37,8 @@ def semicolons(tmp_path_factory):
 def large(tmp_path_factory):
     """A file whose fit takes long enough to be cancelled."""
     rng = np.random.default_rng(2)
-    theta = rng.normal(size=40_000)
-    answers = (theta[:, None] + rng.logistic(size=(40_000, 100)) > rng.normal(size=100)).astype(int)
+    theta = rng.normal(size=20_000)
+    answers = (theta[:, None] + rng.logistic(size=(20_000, 100)) > rng.normal(size=100)).astype(int)
     path = tmp_path_factory.mktemp("data") / "large.parquet"
     pd.DataFrame(answers, columns=[f"Q{k}" for k in range(100)]).to_parquet(path)
     return path
