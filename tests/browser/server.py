@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,9 +105,11 @@ class Visitor:
         self.page.wait_for_selector("[data-testid=stMain] h1")
 
     def go(self, title: str) -> None:
-        """Follow the navigation."""
-        self.page.locator("[data-testid=stSidebarNavLink]", has_text=title).first.click()
-        self.page.wait_for_selector("[data-testid=stMain] h1")
+        """Follow the navigation, and wait until the page is the other one: its address changes when it is drawn."""
+        link = self.page.locator("[data-testid=stSidebarNavLink]", has_text=title).first
+        path = urlsplit(link.get_attribute("href") or "").path
+        link.click()
+        self.page.wait_for_function("path => location.pathname === path", arg=path)
         self.settle()
 
     def click(self, name: str) -> None:
