@@ -33,8 +33,3 @@ def held(found):
 
 def test_hundred_thousand_people(chromium, hundred_thousand, tmp_path):
     held(measure(chromium, hundred_thousand, tmp_path))
-
-
-@pytest.mark.reference
-def test_twenty_thousand_items(chromium, reference, tmp_path):
-    held(measure(chromium, reference / "data" / "us_senate_80_110_long.csv.gz", tmp_path))
