@@ -89,36 +89,18 @@ def _sums_dense(cells: Cells, values: Tensor, total: Tensor, reachable: Tensor, 
     for largest in values.amax(1).unique():
         own = torch.nonzero(values.amax(1) == largest)[:, 0]
         codes = cells.codes if len(own) == cells.n_items else cells.codes[:, own]
-        others = reachable - largest
-        share = torch.where(others > 0, 1 / others.clamp(min=1e-12), 0.0)
-        reached = total * share
-        of_person = torch.stack([torch.ones_like(share), reached, share])
-        of_person = weights * torch.cat([of_person, torch.stack([reached.square(), reached * share, share.square()])])
-        for code, x in enumerate(values[own].T):
-            n, r, u, rr, ru, uu = _sums_over(codes, code, of_person)
-            terms = n, x * n, x.square() * n, r - x * u, rr - 2 * x * ru + x.square() * uu, x * (r - x * u)
-            sums[:, own] += torch.stack(terms)
-    return sums
-
-
-def _sums_over(codes: Tensor, code: int, of_person: Float[Tensor, "numbers persons"]) -> Tensor:
-    """Sums of numbers over those who gave an answer, numbers x items."""
-    gave = torch.empty(BLOCK, codes.shape[1], dtype=of_person.dtype)
-    out = of_person.new_zeros(len(of_person), codes.shape[1])
-    for given, own in zip(codes.split(BLOCK), of_person.split(BLOCK, 1), strict=True):
-        out.addmm_(own, torch.eq(given, code, out=gave[: len(given)]))
-    return out
-
-
-def _sums_listed(cells: Cells, values: Tensor, total: Tensor, reachable: Tensor, weights: Tensor) -> Tensor:
-    """As :func:`_sums_dense`, answer by answer."""
-    sums = torch.zeros(6, cells.n_items, dtype=torch.float64)
-    for rows, part in cells.parts():
-        persons, items, codes = part.pairs()
-        x, largest = values[items, codes], values.amax(1)[items]
-        others = reachable[rows][persons] - largest
-        rest = torch.where(others > 0, (total[rows][persons] - x) / others.clamp(min=1e-12), 0.0)
-        w = weights[rows][persons]
-        terms = w, w * x, w * x * x, w * rest, w * rest * rest, w * x * rest
-        sums += torch.stack([torch.bincount(items, term, minlength=cells.n_items) for term in terms])
+        for rows in torch.arange(len(total)).split(BLOCK):
+            part = slice(int(rows[0]), int(rows[-1]) + 1)
+            others = reachable[part] - largest
+            share = torch.where(others > 0, 1 / others.clamp(min=1e-12), 0.0)
+            reached = total[part] * share
+            of_person = torch.stack(
+                [torch.ones_like(share), reached, share, reached.square(), reached * share, share.square()]
+            )
+            of_person *= weights[part]
+            for code, x in enumerate(values[own].T):
+                gave = (codes[part] == code).to(of_person.dtype)
+                n, r, u, rr, ru, uu = of_person @ gave
+                terms = n, x * n, x.square() * n, r - x * u, rr - 2 * x * ru + x.square() * uu, x * (r - x * u)
+                sums[:, own] += torch.stack(terms)
     return sums
