@@ -104,3 +104,17 @@ def _sums_dense(cells: Cells, values: Tensor, total: Tensor, reachable: Tensor, 
                 terms = n, x * n, x.square() * n, r - x * u, rr - 2 * x * ru + x.square() * uu, x * (r - x * u)
                 sums[:, own] += torch.stack(terms)
     return sums
+
+
+def _sums_listed(cells: Cells, values: Tensor, total: Tensor, reachable: Tensor, weights: Tensor) -> Tensor:
+    """As :func:`_sums_dense`, answer by answer."""
+    sums = torch.zeros(6, cells.n_items, dtype=torch.float64)
+    for rows, part in cells.parts():
+        persons, items, codes = part.pairs()
+        x, largest = values[items, codes], values.amax(1)[items]
+        others = reachable[rows][persons] - largest
+        rest = torch.where(others > 0, (total[rows][persons] - x) / others.clamp(min=1e-12), 0.0)
+        w = weights[rows][persons]
+        terms = w, w * x, w * x * x, w * rest, w * rest * rest, w * x * rest
+        sums += torch.stack([torch.bincount(items, term, minlength=cells.n_items) for term in terms])
+    return sums
