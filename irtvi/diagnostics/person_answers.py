@@ -6,7 +6,6 @@ from collections.abc import Hashable
 import numpy as np
 import pandas as pd
 
-from irtvi.errors import SpecificationError
 from irtvi.responses.responses import Responses
 from irtvi.results.result import Result
 
@@ -35,9 +34,7 @@ def person_answers(result: Result, person: Hashable) -> pd.DataFrame:
         There is no such person.
     """
     responses = result.responses_of(None)
-    if person not in responses.person_ids:
-        raise SpecificationError(f"There is no person {person!r} in this result.")
-    own = responses.subset(persons=np.asarray(responses.person_ids == person))
+    own = responses.of_person(person)
     _, items, raw = (part.cpu().numpy() for part in own.raw().pairs())
     if not len(items):
         return pd.DataFrame(columns=COLUMNS)

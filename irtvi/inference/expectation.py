@@ -1,7 +1,7 @@
 """One pass over persons: marginal likelihoods, posterior moments, expected counts."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import torch
@@ -183,9 +183,29 @@ class BlockSummary:
     centre: Float[Tensor, ""]
     highest: Float[Tensor, ""]
 
-    @staticmethod
-    def fill(parts: "Sequence[BlockSummary]", sums: PersonSums) -> PersonSums:
-        """Write what these say of their persons into ``sums``, which is returned."""
+
+class SumsOfBlocks:
+    """Puts what blocks say of their persons into the order of the data, some blocks at a time.
+
+    Parameters
+    ----------
+    sums : PersonSums
+        Is written into.
+    """
+
+    def __init__(self, sums: PersonSums) -> None:
+        self._sums = sums
+        self._parts: list[BlockSummary] = []
+
+    def add(self, part: BlockSummary) -> None:
+        """Another block."""
+        self._parts.append(part)
+        if len(self._parts) == AT_ONCE:
+            self.written()
+
+    def written(self) -> PersonSums:
+        """The sums, with all blocks so far."""
+        parts, self._parts, sums = self._parts, [], self._sums
         if not parts:
             return sums
         sizes = torch.tensor([len(part.persons) for part in parts], device=sums.mean.device)
@@ -206,13 +226,10 @@ def integrate(
 ) -> PersonSums:
     """As :func:`run_pass`, for persons alone: no expected counts, so no product back."""
     tables = SharedTables.of(model, placed, free, dtype)
-    sums, parts = PersonSums.empty(placed.answers.n_persons, free.device), []
+    sums = SumsOfBlocks(PersonSums.empty(placed.answers.n_persons, free.device))
     for block, answers in placed:
-        parts.append(BlockPosterior.of(block, answers, tables).summary(tables.theta))
-        if len(parts) == AT_ONCE:
-            BlockSummary.fill(parts, sums)
-            parts.clear()
-    return BlockSummary.fill(parts, sums)
+        sums.add(BlockPosterior.of(block, answers, tables).summary(tables.theta))
+    return sums.written()
 
 
 def run_pass(
@@ -249,19 +266,16 @@ def run_pass(
     theta, used = tables.theta, tables.used
     accumulated = torch.zeros(len(theta), used.shape[1], dtype=torch.float64, device=free.device)
     mass = torch.zeros_like(tables.base)
-    sums, parts = PersonSums.empty(answers.n_persons, free.device), []
+    of_blocks = SumsOfBlocks(PersonSums.empty(answers.n_persons, free.device))
     for block, answer_block in placed:
         may_stop()
         found = BlockPosterior.of(block, answer_block, tables)
-        parts.append(found.summary(theta))
-        if len(parts) == AT_ONCE:
-            BlockSummary.fill(parts, sums)
-            parts.clear()
+        of_blocks.add(found.summary(theta))
         posterior = found.weights if weights is None else found.weights * weights[block.persons].to(dtype)
         posterior = posterior.to(counted_in or dtype)
         accumulated[block.rows] += answer_block.backward(posterior)
         mass[block.rows, block.group] += posterior.sum(1)
     counts = answers.expand(accumulated, mass.sum(1))
-    BlockSummary.fill(parts, sums)
+    sums = of_blocks.written()
     log_marginal = sums.log_marginal if weights is None else weights * sums.log_marginal
     return Pass(float(log_marginal.nansum()), Expectations(theta, counts, mass), sums)

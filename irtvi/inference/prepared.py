@@ -14,7 +14,7 @@ from torch import Tensor
 
 from irtvi.inference.answers import Answers, answers_of
 from irtvi.inference.encoders.parabola import CoarseTable, Parabola
-from irtvi.inference.expectation import BlockPosterior, BlockSummary, PersonSums, SharedTables
+from irtvi.inference.expectation import BlockPosterior, PersonSums, SharedTables, SumsOfBlocks
 from irtvi.inference.item_posterior import Curvature
 from irtvi.inference.item_uncertainty import variance_of_combination
 from irtvi.inference.louis import SMALL, ScoreBlock
@@ -150,7 +150,9 @@ class PreparedModel:
             shared = tables.shared(rows, answers)
             block = Block(persons, group, 0, len(shared.theta) - 1)
             found = BlockPosterior.of(block, answers.block(persons), shared)
-            BlockSummary.fill([found.summary(shared.theta)], sums)
+            of_block = SumsOfBlocks(sums)
+            of_block.add(found.summary(shared.theta))
+            of_block.written()
             mean, sd = sums.mean[persons], sums.sd[persons]
             narrowest = float(sd.min())
             fine = tables.grid.spacing <= SLACK * min(CLOSER * narrowest, self._largest_spacing)

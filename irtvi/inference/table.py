@@ -86,22 +86,20 @@ def component_derivatives(
     return [d for part in _unit_tangents(values).split(together) for d in vmap(along)(part)]
 
 
-def slot_second_derivatives(
+def second_derivatives_of_sum(
     function: Callable[[Tensor], Tensor], values: Float[Tensor, "members slots"]
-) -> dict[tuple[int, int], Tensor]:
-    """Second derivatives for slots s <= t, as :func:`slot_derivatives` has the first."""
+) -> Float[Tensor, "members slots slots"]:
+    """Second derivatives of the sum of what an elementwise function of its members returns, for each member.
 
-    def along(inner: Tensor, outer: Tensor) -> Tensor:
-        return jvp(lambda x: jvp(function, (x,), (inner,))[1], (values,), (outer,))[1]
+    The gradient of the sum, moved along every slot: as many passes as there are slots, not as there are pairs.
+    """
 
-    tangents = _unit_tangents(values)
-    first, second = torch.triu_indices(values.shape[-1], values.shape[-1]).unbind()
-    out = {}
-    size = _together(function, values)
-    for s, t in zip(first.split(size), second.split(size), strict=True):
-        pairs = zip(s.tolist(), t.tolist(), strict=True)
-        out |= dict(zip(pairs, vmap(along)(tangents[s], tangents[t]), strict=True))
-    return out
+    def along(tangent: Tensor) -> Tensor:
+        return jvp(grad(lambda v: function(v).sum()), (values,), (tangent,))[1]
+
+    tangents = _unit_tangents(values).split(_together(function, values))
+    second = torch.cat([vmap(along)(part) for part in tangents]).transpose(0, 1)
+    return 0.5 * (second + second.mT)
 
 
 def _unit_tangents(values: Float[Tensor, "members slots"]) -> Float[Tensor, "slots members slots"]:
@@ -198,32 +196,19 @@ def observed_information(model: Model, free: Float[Tensor, " n_free"], expectati
         of_parts = []
         for part, members in parts_of(component, theta):
             counts = expected_of(columns[members], expectations.counts)
-            of_parts.append(-_expected_second(part, theta, part.slots.free_values(free), counts))
+
+            def expected(v: Tensor, part=part, counts=counts) -> Tensor:
+                return counts * finite(part.coefficients(theta, v))
+
+            of_parts.append(-second_derivatives_of_sum(expected, part.slots.free_values(free)))
         blocks.append(torch.cat(of_parts))
     slots = model.population_slots
     values = slots.free_values(free)
     block = torch.zeros(*values.shape, values.shape[-1], dtype=torch.float64, device=free.device)
     if (slots.index >= 0).any():
-        for (s, t), h in slot_second_derivatives(lambda v: model.population_log_prob(theta, v), values).items():
-            block[:, s, t] = block[:, t, s] = -(expectations.mass * h).sum(0)
+        block = -second_derivatives_of_sum(lambda v: expectations.mass * model.population_log_prob(theta, v), values)
     blocks.append(block)
     return blocks
-
-
-def _expected_second(
-    component: Component, theta: Tensor, values: Float[Tensor, "members slots"], counts: Tensor
-) -> Float[Tensor, "members slots slots"]:
-    """Second derivatives of the expected log-likelihood of each member: its gradient, moved along every slot."""
-
-    def expected(v: Tensor) -> Tensor:
-        return (counts * finite(component.coefficients(theta, v))).sum()
-
-    def along(tangent: Tensor) -> Tensor:
-        return jvp(grad(expected), (values,), (tangent,))[1]
-
-    tangents = _unit_tangents(values).split(max(1, TOGETHER // counts.numel()))
-    second = torch.cat([vmap(along)(part) for part in tangents]).transpose(0, 1)
-    return 0.5 * (second + second.mT)
 
 
 def steepest_slope(model: Model, theta: Float[Tensor, "nodes dims"], free: Float[Tensor, " n_free"]) -> float:

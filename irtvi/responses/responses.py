@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from irtvi.errors import UnknownItemError
+from irtvi.errors import SpecificationError, UnknownItemError
 from irtvi.responses.cells import Cells
 from irtvi.responses.coding import Coding
 from irtvi.responses.item_coding import ItemCoding
@@ -123,6 +123,12 @@ class Responses:
             parts.append((own.persons()[kept], own.items[kept].long(), own.values[kept]))
         of_persons, of_items, values = (torch.cat(part) for part in zip(*parts, strict=True))
         return Measures.of(of_persons, of_items, values, self.n_persons, self.n_items)
+
+    def of_person(self, person: Hashable) -> "Responses":
+        """The answers of one person alone; raises SpecificationError where there is no such id."""
+        if person not in self.person_ids:
+            raise SpecificationError(f"There is no person {person!r} in this result.")
+        return self.subset(persons=np.asarray(self.person_ids == person))
 
     def answered(self) -> np.ndarray:
         """Number of answers of each person, int [n_persons]."""

@@ -2,11 +2,9 @@
 
 from collections.abc import Hashable
 
-import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from irtvi.errors import SpecificationError
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.nodes import Grid
 from irtvi.results.person_posterior import SMOOTH, placed_grid, posterior_blocks
@@ -36,10 +34,7 @@ def person_density(result: Result, person: Hashable) -> pd.DataFrame:
     irtvi.errors.SpecificationError
         There is no such person.
     """
-    responses = result.responses_of(None)
-    if person not in responses.person_ids:
-        raise SpecificationError(f"There is no person {person!r} in this result.")
-    own = responses.subset(persons=np.asarray(responses.person_ids == person))
+    own = result.responses_of(None).of_person(person)
     data = Data.of(own, result.item_models, result.posterior.device)
     model, free = result.model, result.posterior.free
     placed = placed_grid(model, free, data.cells, data.groups, SMOOTH)
