@@ -88,12 +88,6 @@ class Placement:
     grid: Grid
     blocks: tuple[Block, ...]
 
-    @property
-    def nodes_per_person(self) -> float:
-        """Average number of nodes at which a person's likelihood is evaluated."""
-        n_persons = sum(len(b.persons) for b in self.blocks)
-        return sum(len(b.persons) * len(range(b.first, b.last + 1, b.stride)) for b in self.blocks) / max(n_persons, 1)
-
 
 def everyone(grid: Grid, persons: Int[Tensor, " persons"], groups: Int[Tensor, " all"], block_size: int) -> Placement:
     """All persons over the whole grid, in blocks."""

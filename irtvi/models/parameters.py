@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import accumulate
 
 import torch
@@ -101,27 +100,6 @@ class Slots:
         out = torch.zeros(n_free, dtype=by_slot.dtype, device=by_slot.device)
         used = self.index >= 0
         return out.index_add_(0, self.index[used], by_slot[used])
-
-    @cached_property
-    def _targets(self) -> tuple[Tensor, Tensor | None, bool]:
-        """Free positions of the used slots, which slots those are (None: all), and whether none is shared."""
-        used = self.index.flatten() >= 0
-        target = self.index.flatten()[used]
-        which = None if bool(used.all()) else torch.nonzero(used)[:, 0]
-        return target, which, len(target.unique()) == len(target)
-
-    def add_columns(
-        self, by_slot: Float[Tensor, "rows members slots"], out: Float[Tensor, "rows n_free"]
-    ) -> None:
-        """Add slot values to the columns of their free parameters, for many rows (scores of persons)."""
-        target, which, distinct = self._targets
-        columns = by_slot.flatten(1)
-        if which is not None:
-            columns = columns[:, which]
-        if distinct:
-            out[:, target] = columns
-        else:
-            out.index_add_(1, target, columns)
 
     def collect_blocks(self, blocks: Float[Tensor, "members slots slots"], out: Float[Tensor, "n_free n_free"]) -> None:
         """Add per-member matrices (information) into a matrix over the free parameters."""

@@ -21,9 +21,6 @@ from irtvi.responses.settings import ItemRule
 _ROWS = 4096
 """Rows that are converted at a time, so that a table of numbers needs little memory beside itself."""
 
-_FLAT = 50_000_000
-"""Items times labels up to which a plain table of their counts is affordable."""
-
 
 @dataclass(frozen=True, eq=False)
 class Observed:

@@ -198,10 +198,6 @@ class Responses:
         """Answers of new people, coded as these; see `Coding.encode`."""
         return self.coding.encode(new)
 
-    def coding_state(self) -> dict:
-        """The coding as plain lists, dicts, numbers and texts; `Coding.from_state` reads it."""
-        return self.coding.state()
-
     def summary(self) -> pd.DataFrame:
         """What was read, as a table with the column ``value``: sizes, missing, and what was guessed."""
         from irtvi.responses.checks import check

@@ -180,15 +180,15 @@ class TestEncode:
             read(frame.drop_duplicates("id")).encode(frame)
 
     def test_from_the_saved_state_alone(self, responses):
-        state = json.loads(json.dumps(responses.coding_state()))
+        state = json.loads(json.dumps(responses.coding.state()))
         coding = Coding.from_state(state)
-        assert coding.state() == responses.coding_state()
+        assert coding.state() == responses.coding.state()
         new = self.frame.assign(Q2=[9, 3, 2, 1])
         assert raw(coding.encode(new)) == raw(responses.encode(new))
 
     def test_state_keeps_whole_number_names(self):
         responses = read(pd.DataFrame({7: [0, 1, -9], 8: [1, 0, 1]}), missing={7: -9}, items=[8, 7])
-        coding = Coding.from_state(json.loads(json.dumps(responses.coding_state())))
+        coding = Coding.from_state(json.loads(json.dumps(responses.coding.state())))
         assert raw(coding.encode(pd.DataFrame({7: [-9, 1], 8: [0, 1]}))) == [[0, -1], [1, 1]]
 
 
