@@ -40,7 +40,7 @@ _TEACHER: Rules = (
     (re.compile(r": standard error %"), ": uncertainty %"),
     (re.compile(r"^θ$"), "Ability"),
     (re.compile(r"^Information of (?=question|item )(?:question|item) (?=\S)"), "Where the question measures well: "),
-    (re.compile(r"^Ability in sds of the population, from its mean$"), "Ability (0: average, 1: spread of students)"),
+    (re.compile(r"^Ability \(mean 0, sd 1\)$"), "Ability (average 0, spread 1)"),
     (re.compile(r": ability %\{x:.2f\}, model %"), ": ability %{x:.2f}, expected %"),
     (re.compile(r": ability %\{x:.2f\}, information %"), ": ability %{x:.2f}, precision %"),
     (re.compile(r" \(sd (%\{[^}]*\})\)"), r" (± \1)"),
@@ -51,7 +51,7 @@ _TEACHER: Rules = (
         r": %{x:.2f} (± %{customdata[2]:.2f}), \1<extra>",
     ),
     (
-        re.compile(r"^Held-out log-likelihood, difference from the best \(nats\)$"),
+        re.compile(r"^Held-out log-likelihood, against the best$"),
         "Worse than the best by",
     ),
     (re.compile(r"^Models side by side$"), "Kinds of analysis side by side"),

@@ -14,7 +14,7 @@ from words import Words
 from irtvi.errors import IrtviError
 from irtvi.plots.export import CONFIG
 
-LONGEST_TITLE = 44
+LONGEST_TITLE = 32
 
 
 def is_dark() -> bool:

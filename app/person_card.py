@@ -33,7 +33,7 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, cut: float,
     cells[0].metric(words["Ability"], f"{row['theta']:.2f}", help=f"± {row['sd']:.2f}")
     cells[1].metric(words["interval"].capitalize(), f"{row['lower']:.2f} to {row['upper']:.2f}")
     cells[2].metric(words["P(cut)"], f"{row['probability_above']:.0%}")
-    cells[3].metric("Better than", "–" if np.isnan(row["percentile_sample"]) else f"{row['percentile_sample']:.0f} %",
+    cells[3].metric("Better than", "–" if np.isnan(row["percentile_sample"]) else f"{row['percentile_sample']:.0f}%",
                     help=f"of the {words['persons']} of these data")  # fmt: skip
     ranked = pd.notna(row["rank"])
     cells[4].metric(

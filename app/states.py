@@ -25,7 +25,7 @@ def needs_fit(workspace: Workspace, words: Words) -> Job | None:
     if active is not None:
         if active.result is not None and not active.result.converged:
             st.warning(
-                "This " + words["fit"] + " did not arrive at its end; the numbers are the best that were reached."
+                "This " + words["fit"] + " did not come to its end; the numbers are the best that were reached."
             )
         return active
     if workspace.queue.alive:

@@ -133,6 +133,8 @@ _CHOSEN = re.compile(r"\b(" + "|".join(_OPTIONS) + r")=('[^']*'|True|False)")
 _CHOICES = {"False": "no column", "True": "all"}
 _STEP = re.compile(r"[bt](\d+)")
 _OPTION = re.compile(r"\b(" + "|".join(_OPTIONS) + r")=(?![\w'\"\[({])")
+# Names of columns and the like stay as they are.
+_QUOTED = re.compile(r"((?<!\w)'[^']*'(?!\w))")
 _JARGON = (
     (re.compile(r"\bitems\b"), "questions"),
     (re.compile(r"\bitem\b"), "question"),
@@ -142,6 +144,8 @@ _JARGON = (
     (re.compile(r"\bPersons\b"), "Students"),
     (re.compile(r"\bPerson ids\b"), "Student ids"),
     (re.compile(r"\bparameters\b"), "results"),
+    (re.compile(r"\bthe population's mean and sd\b"), "the average of all such students, and their spread"),
+    (re.compile(r"\bthe population's mean\b"), "the average of all such students"),
 )
 
 
@@ -194,10 +198,12 @@ class Words:
         """A sentence of irtvi: options are named as the page names them, and in the audience's words."""
         text = _CHOSEN.sub(lambda found: f"{_OPTIONS[found[1]]} ({_CHOICES.get(found[2], found[2])})", text)
         text = _OPTION.sub(lambda found: _OPTIONS[found[1]], text)
-        if self.plain:
-            for pattern, word in _JARGON:
-                text = pattern.sub(word, text)
-        return text
+        if not self.plain:
+            return text
+        parts = _QUOTED.split(text)
+        for pattern, word in _JARGON:
+            parts[::2] = [pattern.sub(word, part) for part in parts[::2]]
+        return "".join(parts)
 
 
 def count(number: float, one: str, many: str) -> str:

@@ -56,7 +56,7 @@ def _summary(result: Result, table: pd.DataFrame, words: Words) -> None:
         f"{found.expected_above:,.1f}",
         help=f"Sum of each {words['person']}'s chance.",
     )
-    low, high = (f"{100 * chance:.0f} %" for chance in OPEN)
+    low, high = (f"{chance:.0%}" for chance in OPEN)
     cells[1].metric("Too close to call", f"{found.n_open:,}", help=f"Chance of being above between {low} and {high}.")
     cells[2].metric(f"{words['Persons']} to look at", f"{len(person_flags(result)):,}")
 

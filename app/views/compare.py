@@ -25,7 +25,8 @@ _LABELS = {
     "lr": "LR", "df": "df", "p": "p", "lr_note": "About the test", "held_out": "Held-out log-likelihood",
     "held_out_difference": "Difference from the best", "held_out_se": "its se", "verdict": "Verdict",
 }  # fmt: skip
-_PLAIN = {"converged": "Arrived", "seconds": "Seconds", "held_out_difference": "Worse by",
+_FORMATS = {"n_parameters": "%d", "df": "%d", "seconds": "%.1f"}
+_PLAIN = {"converged": "Complete", "seconds": "Seconds", "held_out_difference": "Worse by",
           "held_out_se": "give or take", "verdict": "Verdict"}  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def _side_by_side(workspace: Workspace, fits: dict[str, Job], words: Words) -> N
     shown.index = shown.index.astype(str)
     shown.index.name = words["fit"].capitalize()
     numbers = {
-        name: st.column_config.NumberColumn(labels[name], format="%d" if name in ("n_parameters", "df") else "%.3f")
+        name: st.column_config.NumberColumn(labels[name], format=_FORMATS.get(name, "%.3f"))
         for name in shown.columns
         if pd.api.types.is_numeric_dtype(shown[name]) and not pd.api.types.is_bool_dtype(shown[name])
     }
@@ -76,8 +77,8 @@ def _side_by_side(workspace: Workspace, fits: dict[str, Job], words: Words) -> N
     if "held_out" in table.columns:
         _verdict(table)
         return
-    answers = f"a tenth of the answers, chosen at random, is set aside, every {words['model']} is fitted to the others"
-    st.caption(f"Which one predicts answers best? {answers[0].upper()}{answers[1:]}, and has to predict them.")
+    answers = f"a tenth of the answers, chosen at random, is set aside, every {words['model']} sees the others only"
+    st.caption(f"Which one predicts answers best? {answers[0].upper()}{answers[1:]}, and has to predict those.")
     if task is not None and task.alive:
         st.info(f"This is being done, in about {task.predicted:.0f} s; how far it is stands at the side.")
         return

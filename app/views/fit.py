@@ -18,8 +18,6 @@ from irtvi import plots
 from irtvi.inference.engines import ENGINES
 
 WEAKLY, NONE = "weak (recommended)", "none: maximum likelihood"
-# Pixels that the label above a list takes.
-LABEL = 28
 _STATES = {
     "queued": "⏳ waiting",
     "running": "▶ running",
@@ -55,17 +53,14 @@ def _choose(workspace: Workspace, words: Words) -> None:
     options = [AUTOMATIC, *fitting]
     key = remember(workspace, "models", [AUTOMATIC])
     st.session_state[key] = [name for name in st.session_state[key] if name in options] or [AUTOMATIC]
-    # Beside the list, not below it: a list that closes grows shorter, and what moves away is not clicked.
-    models, start = st.columns([5, 1])
-    chosen = models.multiselect(
-        words["models"].capitalize(), options, key=key, format_func=words.model,
-        help="Several are fitted one after the other, to be compared.",
-    )  # fmt: skip
+    # Above the list: one that is open covers what lies below it, in a narrow window also what stands beside it.
+    about, start = st.columns([5, 1], vertical_alignment="bottom")
+    about.markdown(f"Choose one of the {words['models']}, or several to be compared.")
+    chosen = st.multiselect(words["models"].capitalize(), options, key=key, format_func=words.model)
     keep(workspace, "models", chosen)
     if reasons and not words.plain:
         st.caption("Not for these data: " + "; ".join(f"{words.model(n)} ({why})" for n, why in reasons.items()) + ".")
     engine, seed, priors = _settings(workspace, words)
-    start.space(LABEL)
     if start.button(words["Fit"], type="primary", key="start", width="stretch", disabled=not chosen):
         for name in chosen:
             model = with_item_types(workspace, name)
@@ -190,12 +185,12 @@ def _verdict(job: Job, words: Words) -> None:
     result = job.result
     assert result is not None
     if result.converged:
-        st.success("It went well: the search arrived." if words.plain else result.reason)
+        st.success("All went well: the results can be used." if words.plain else result.reason)
     else:
         text = (
             "It was stopped early; the numbers are the best so far."
             if job.state == "stopped"
-            else "The search did not arrive; treat the numbers with care."
+            else "The search did not come to its end; treat the numbers with care."
         )
         st.warning(text if words.plain else f"{text} {result.reason}")
     if not words.plain:

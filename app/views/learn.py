@@ -43,7 +43,7 @@ def _kind(name: str, words: Words) -> str:
 def _right_or_wrong(words: Words) -> None:
     one = f"{'an' if words['item'] == 'item' else 'a'} {words['item']}"
     st.markdown(
-        f"A {words['person']} answers {one} rightly with a chance that grows with {words['ability']}. "
+        f"A {words['person']} answers {one} correctly with a chance that grows with {words['ability']}. "
         "Move the sliders and see how."
     )
     left, right = st.columns([1, 2], gap="large")
@@ -54,7 +54,7 @@ def _right_or_wrong(words: Words) -> None:
             return
         name = "yours" if words.plain else ", ".join(f"{k} = {v:g}" for k, v in chosen.items())
         at_zero = formula_table(RIGHT_OR_WRONG, chosen).set_index("theta")["probability"].loc[0.0]
-        st.metric("Chance of somebody average", f"{at_zero:.0%}")
+        st.metric(f"Chance of an average {words['person']}", f"{at_zero:.0%}")
     tables = {name: formula_table(RIGHT_OR_WRONG, chosen), "comparison": formula_table(RIGHT_OR_WRONG, REFERENCE)}
     with right:
         show(formula, tables, words=words, key="learn")
@@ -77,7 +77,7 @@ def _steps(model: str, words: Words) -> None:
         left.warning("Each step must be harder than the one before." if words.plain else words.sentence(str(error)))
         return
     average = table.loc[table["theta"] == 0.0]
-    left.metric("Average answer of somebody average", f"{(average['category'] * average['probability']).sum():.2f}")
+    left.metric(f"Average answer of an average {words['person']}", f"{(average['category'] * average['probability']).sum():.2f}")
     total = table.groupby("theta", as_index=False).agg({"information": "sum"})
     name = "yours" if words.plain else ", ".join(f"{k} = {v:g}" for k, v in chosen.items())
     with right:
@@ -89,7 +89,7 @@ def _precision(tables: dict[str, pd.DataFrame], words: Words) -> None:
     show(formula, tables, words=words, key="learn-information", what="information")
     if words.plain:
         st.caption(
-            "The lower figure shows where the question measures: it says most about students whose ability is near "
+            "The lower figure shows where the question measures: it says most about students whose ability is close to "
             "its difficulty."
         )
 

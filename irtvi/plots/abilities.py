@@ -51,12 +51,11 @@ def abilities(result: Result, *, cut: float | None = None, dark: bool = False) -
     )  # fmt: skip
     ends = [float(min(place[0], edges[0])), float(max(place[-1], edges[-1]))]
     if cut is not None:
-        share = float((theta > cut).mean())
         ends = [min(ends[0], cut), max(ends[1], cut)]
         side = "right" if cut <= (ends[0] + ends[1]) / 2 else "left"
         figure.add_vline(
             x=cut, line={"color": colours.ink, "dash": "dash", "width": 1.4}, annotation_position=f"top {side}",
-            annotation={"text": f"cut {cut:g}: {share:.0%} above", "font": {"color": colours.ink}},
+            annotation={"text": f"cut {cut:g}", "font": {"color": colours.ink}},
         )  # fmt: skip
     # A fixed range: the text at the cut would widen an automatic one.
     figure.update_xaxes(title_text=ABILITY, range=ends)
@@ -65,7 +64,7 @@ def abilities(result: Result, *, cut: float | None = None, dark: bool = False) -
     figure.update_layout(bargap=0)
     title = f"Abilities of {len(theta):,} persons"
     alt = f"Histogram of the abilities of {len(theta)} persons, mean {theta.mean():.2f}, sd {theta.std():.2f}"
-    alt += "." if cut is None else f"; {float((theta > cut).mean()):.0%} of the estimates lie above the cut {cut:g}."
+    alt += "." if cut is None else f"; a line stands at the cut {cut:g}."
     return styled(figure, dark, title=title, alt=alt, height=420)
 
 

@@ -13,7 +13,7 @@ LONGEST_NAME = 20
 
 
 def caterpillar(result: Result, *, most: int = 300, level: float = 0.95, dark: bool = False) -> go.Figure:
-    """Abilities in order, with intervals.
+    """Abilities in order, with intervals; the highest, whose place is 1, on top.
 
     Parameters
     ----------
@@ -36,28 +36,29 @@ def caterpillar(result: Result, *, most: int = 300, level: float = 0.95, dark: b
     table = table.loc[table["n_answered"] > 0].sort_values(by="theta", kind="stable")
     rank = np.unique(np.linspace(0, len(table) - 1, min(most, len(table))).round().astype(int))
     shown = table.iloc[rank]
+    place = len(table) - rank
     half = (shown["upper"] - shown["theta"]).to_numpy()
     ids = [str(person) for person in shown.index]
     figure = go.Figure(
         go.Scatter(
-            x=shown["theta"], y=rank + 1, mode="markers", marker={"color": colours.main, "size": 5},
+            x=shown["theta"], y=place, mode="markers", marker={"color": colours.main, "size": 5},
             error_x={
                 "type": "data", "array": half, "color": translucent(colours.main, 0.45), "thickness": 1.2, "width": 0
             },
             customdata=np.column_stack([np.array(ids, dtype=object), shown["lower"], shown["upper"]]),
             hovertemplate=(
                 "%{customdata[0]}: θ %{x:.2f} (%{customdata[1]:.2f} to %{customdata[2]:.2f})"
-                "<br>place %{y} from below<extra></extra>"
+                "<br>place %{y}<extra></extra>"
             ),
             showlegend=False,
         )
     )  # fmt: skip
     edge = max(1.0, 0.5 * len(table) / len(shown))
     figure.update_xaxes(title_text=ABILITY)
-    figure.update_yaxes(title_text="Place from below", range=[1 - edge, len(table) + edge])
+    figure.update_yaxes(title_text="Place", range=[len(table) + edge, 1 - edge])
     if len(shown) <= MOST_NAMED:
         names = [name_of(person, LONGEST_NAME) for person in ids]
-        figure.update_yaxes(title_text=None, tickvals=rank + 1, ticktext=names)
+        figure.update_yaxes(title_text=None, tickvals=place, ticktext=names)
     title = "Abilities in order"
     if len(shown) < len(table):
         title += f": {len(shown)} of {len(table):,} persons, evenly by rank"

@@ -9,6 +9,8 @@ from irtvi.plots.theme import look, styled
 
 CRITERIA = ("aic", "bic", "sabic")
 MARKS = (("circle", 17), ("diamond", 13), ("square", 7))
+ROW, NAME_SHIFT = 52, 19
+"""Pixels from row to row, and from a row to its name above it."""
 WITHIN = 2.0
 """Standard errors that the bars reach."""
 
@@ -43,6 +45,7 @@ def comparison(table: pd.DataFrame, *, dark: bool = False) -> go.Figure:
             )
         )  # fmt: skip
         what = "Held-out log-likelihood, difference from the best (nats)"
+        axis = "Held-out log-likelihood, against the best"
         verdicts = ", ".join(f"{n}: {v}" for n, v in zip(names, table["verdict"], strict=True))
         alt = f"{what}. {verdicts}."
     else:
@@ -58,10 +61,18 @@ def comparison(table: pd.DataFrame, *, dark: bool = False) -> go.Figure:
                     hovertemplate="%{y}: %{customdata[0]:.2f}, %{x:.2f} from the best<extra>%{fullData.name}</extra>",
                 )
             )  # fmt: skip
-        what = "Criterion, difference from the best (0)"
+        what = axis = "Criterion, difference from the best (0)"
         best = "; ".join(f"{name.upper()} prefers {table[name].idxmin()}" for name in known)
         alt = f"{what}. {best}."
     figure.add_vline(x=0, line={"color": colours.faint, "width": 1})
-    figure.update_xaxes(title_text=what)
-    figure.update_yaxes(autorange="reversed", type="category", automargin=True)
-    return styled(figure, dark, title="Models side by side", alt=alt, height=180 + 44 * len(table))
+    figure.update_xaxes(title_text=axis)
+    # Names stand above their rows: beside them, long ones would leave a narrow window no room for the panel.
+    figure.update_yaxes(range=[len(table) - 0.5, -0.75], type="category", showticklabels=False)
+    for name in names:
+        figure.add_annotation(
+            text=name, x=0, xref="paper", xanchor="left", y=name, yshift=NAME_SHIFT, showarrow=False,
+            font={"size": 12, "color": colours.ink},
+        )  # fmt: skip
+    styled(figure, dark, title="Models side by side", alt=alt, height=190 + ROW * len(table))
+    figure.update_layout(margin_l=24)
+    return figure

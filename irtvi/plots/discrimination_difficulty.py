@@ -12,8 +12,8 @@ from irtvi.results.result import Result
 
 MOST_BARS = 100
 MOST_LABELS = 60
-NAME_WIDTH, NAME_HEIGHT = 0.024, 0.05
-"""Of one letter and of a line, as a share of the panel in half a page."""
+NAME_WIDTH, NAME_HEIGHT = 0.03, 0.05
+"""Of one letter and of a line, as a share of the panel in two fifths of a page."""
 LONGEST_NAME = 16
 REACH = 6.0
 """Difficulties beyond this stand at the edge, with an arrow."""

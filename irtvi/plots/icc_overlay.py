@@ -14,7 +14,7 @@ from irtvi.results.result import Result
 from irtvi.results.score_report import Scale, reference_population, rescaled
 
 MOST_MODELS = 7
-STANDARDISED = "Ability in sds of the population, from its mean"
+STANDARDISED = "Ability (mean 0, sd 1)"
 N_POINTS = 121
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 

@@ -41,13 +41,13 @@ def missingness(responses: Responses, *, dark: bool = False) -> go.Figure:
         go.Heatmap(
             x=first_item, y=first_person, z=np.round(share, 3), zmin=0, zmax=1,
             colorscale=[[0, colours.accent], [0.5, colours.grid], [1, colours.main]],
-            colorbar={"title": {"text": "answered"}, "tickformat": ".0%"},
+            colorbar={"title": {"text": "answered", "side": "right"}, "tickformat": ".0%"},
             hovertemplate="item from number %{x}, person from number %{y}: %{z:.0%} answered<extra></extra>",
         )
     )  # fmt: skip
     if n_items <= MOST_LABELS:
         figure.update_xaxes(tickvals=list(range(n_items)), ticktext=[str(item)[:14] for item in responses.item_ids])
-    figure.update_xaxes(title_text="Items")
+    figure.update_xaxes(title_text="Items", automargin=True)
     figure.update_yaxes(title_text="Persons", autorange="reversed")
     missing = 1 - responses.n_responses / max(1, n_persons * n_items)
     alt = f"Map of {n_persons} persons by {n_items} items: {missing:.1%} of the answers are missing."

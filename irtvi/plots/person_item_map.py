@@ -60,12 +60,19 @@ def person_item_map(result: Result, *, dark: bool = False) -> go.Figure:
         ),
         row=1, col=1,
     )  # fmt: skip
-    figure.add_trace(_labels(ordered, left, names, dark) if labelled else _histogram(ordered, dark), row=1, col=2)
-    figure.update_xaxes(title_text="Persons", autorange="reversed", row=1, col=1)
     figure.update_xaxes(
-        title_text="Items" if labelled else "Number of items", showgrid=not labelled,
-        range=[-1, ROOM + MARK] if labelled else None, row=1, col=2,
-    )  # fmt: skip
+        title_text="Persons", tickvals=_ticks(counts), tickangle=0, range=[1.05 * max(1, counts.max()), 0], row=1, col=1
+    )
+    if labelled:
+        figure.add_trace(_labels(ordered, left, names, dark), row=1, col=2)
+        figure.update_xaxes(title_text="Items", showgrid=False, range=[-1, ROOM + MARK], row=1, col=2)
+    else:
+        bars = _histogram(ordered, dark)
+        figure.add_trace(bars, row=1, col=2)
+        # The zero of both panels is where they meet: the left one has its name.
+        ticks = _ticks(np.asarray(bars.x))[1:]
+        figure.update_xaxes(title_text="Number of items", tickvals=ticks, tickangle=0, rangemode="tozero", row=1, col=2)
+        low, high = min(low, _lowest(bars)), max(high, _highest(bars))
     figure.update_yaxes(range=[low, high])
     figure.update_yaxes(title_text=f"{ABILITY} and difficulty", row=1, col=1)
     title = "Persons and items on one scale"
@@ -78,6 +85,21 @@ def person_item_map(result: Result, *, dark: bool = False) -> go.Figure:
         # Ticks without a colour keep both axes' titles on one line.
         figure.update_xaxes(ticks="", tickfont={"color": translucent(colours.paper, 0.0)}, row=1, col=2)
     return figure
+
+
+def _ticks(counts: np.ndarray) -> list[int]:
+    """Zero and at most three round numbers up to the largest count: there is no room for more."""
+    most = max(1, int(counts.max(initial=1)))
+    step = next(size * 10**power for power in range(12) for size in (1, 2, 5) if 3 * size * 10**power > 0.95 * most)
+    return list(range(0, most + 1, step))
+
+
+def _lowest(bars: go.Bar) -> float:
+    return float(np.min(bars.y)) - float(np.max(bars.width)) / 2
+
+
+def _highest(bars: go.Bar) -> float:
+    return float(np.max(bars.y)) + float(np.max(bars.width)) / 2
 
 
 def _placed(ordered: pd.DataFrame, row_height: float) -> tuple[np.ndarray, list[str]]:

@@ -15,6 +15,7 @@ from irtvi.plots.abilities import bin_edges
 from irtvi.plots.curves_page import curves_page
 from irtvi.plots.difficulties import difficulties
 from irtvi.plots.labels import apart, packed
+from irtvi.plots.person_item_map import _ticks
 from irtvi.results.person_density import person_density
 
 
@@ -104,7 +105,7 @@ def test_overlaid_models_are_drawn_in_the_unit_of_their_population():
     answers = next(t for t in figure.data if t.name == "answers")
     points = empirical_scores(rasch, "Item.2")
     np.testing.assert_allclose(np.asarray(answers.x) * sd, points["theta"])
-    assert "sds of the population" in figure.layout.xaxis.title.text
+    assert "mean 0, sd 1" in figure.layout.xaxis.title.text
 
 
 def test_density_of_a_person_has_the_moments_of_the_score(graded):
@@ -196,6 +197,14 @@ def test_wright_map_names_items_or_counts_them(lsat7, graded, many):
     assert sum(plots.person_item_map(many).data[1].x) == len(many.items)
 
 
+@pytest.mark.parametrize("most", [1, 2, 7, 43, 99, 100, 1_873])
+def test_ticks_of_counts_are_few_and_begin_at_zero(most):
+    ticks = _ticks(np.array([0, most]))
+    assert ticks[0] == 0
+    assert 2 <= len(ticks) <= 4
+    assert ticks[-1] <= most
+
+
 def test_items_far_out_stand_at_the_edge_with_their_true_number(many):
     points = plots.discrimination_difficulty(many).data[0]
     assert np.abs(np.asarray(points.x, dtype=float)).max() <= 6.0 + 1e-6
@@ -208,6 +217,7 @@ def test_caterpillar_is_thinned_by_rank(lsat7):
     ordered = lsat7.abilities["theta"].sort_values()
     assert len(figure.data[0].x) == 11
     assert (figure.data[0].x[0], figure.data[0].x[-1]) == (ordered.iloc[0], ordered.iloc[-1])
+    assert (figure.data[0].y[0], figure.data[0].y[-1]) == (len(ordered), 1)  # the highest has place 1
 
 
 def test_comparison_shows_held_out_differences():
@@ -216,6 +226,7 @@ def test_comparison_shows_held_out_differences():
     trace = plots.comparison(table).data[0]
     assert list(trace.x) == table["held_out_difference"].tolist()
     assert list(trace.error_x.array) == (2 * table["held_out_se"]).tolist()
+    assert [name.text for name in plots.comparison(table).layout.annotations] == ["1pl", "2pl"]
 
 
 def test_requests_that_make_no_sense(lsat7, many):
