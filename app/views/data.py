@@ -158,7 +158,8 @@ def _how_it_was_read(workspace: Workspace, words: Words) -> None:
     st.subheader("How the file was read")
     facts = reading.guesses()
     if reading.preview is not None:
-        st.markdown("  ·  ".join(f"{name}: **{words.sentence(value)}**" for name, value in facts.items()).replace("$", "\\$"))
+        said = "  ·  ".join(f"{name}: **{words.sentence(value)}**" for name, value in facts.items())
+        st.markdown(said.replace("$", "\\$"))
         for note in reading.notes:
             st.caption(words.sentence(note).replace("$", "\\$"))
         with st.expander("First rows of the file", expanded=reading.error is not None):

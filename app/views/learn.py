@@ -77,7 +77,8 @@ def _steps(model: str, words: Words) -> None:
         left.warning("Each step must be harder than the one before." if words.plain else words.sentence(str(error)))
         return
     average = table.loc[table["theta"] == 0.0]
-    left.metric(f"Average answer of an average {words['person']}", f"{(average['category'] * average['probability']).sum():.2f}")
+    expected = (average["category"] * average["probability"]).sum()
+    left.metric(f"Average answer of an average {words['person']}", f"{expected:.2f}")
     total = table.groupby("theta", as_index=False).agg({"information": "sum"})
     name = "yours" if words.plain else ", ".join(f"{k} = {v:g}" for k, v in chosen.items())
     with right:
