@@ -24,9 +24,7 @@ def needs_fit(workspace: Workspace, words: Words) -> Job | None:
     active = workspace.active
     if active is not None:
         if active.result is not None and not active.result.converged:
-            st.warning(
-                "This " + words["fit"] + " did not come to its end; the numbers are the best that were reached."
-            )
+            st.warning("This " + words["fit"] + " did not come to its end; the numbers are the best that were reached.")
         return active
     if workspace.queue.alive:
         st.info(f"The {words['fit']} is still running; this page fills when it is done.")

@@ -67,12 +67,13 @@ def person_item_map(result: Result, *, dark: bool = False) -> go.Figure:
         figure.add_trace(_labels(ordered, left, names, dark), row=1, col=2)
         figure.update_xaxes(title_text="Items", showgrid=False, range=[-1, ROOM + MARK], row=1, col=2)
     else:
-        bars = _histogram(ordered, dark)
+        ends = bin_edges(ordered["place"].to_numpy(dtype=float))
+        bars = _histogram(ordered, ends, dark)
         figure.add_trace(bars, row=1, col=2)
         # The zero of both panels is where they meet: the left one has its name.
         ticks = _ticks(np.asarray(bars.x))[1:]
         figure.update_xaxes(title_text="Number of items", tickvals=ticks, tickangle=0, rangemode="tozero", row=1, col=2)
-        low, high = min(low, _lowest(bars)), max(high, _highest(bars))
+        low, high = min(low, float(ends[0])), max(high, float(ends[-1]))
     figure.update_yaxes(range=[low, high])
     figure.update_yaxes(title_text=f"{ABILITY} and difficulty", row=1, col=1)
     title = "Persons and items on one scale"
@@ -92,14 +93,6 @@ def _ticks(counts: np.ndarray) -> list[int]:
     most = max(1, int(counts.max(initial=1)))
     step = next(size * 10**power for power in range(12) for size in (1, 2, 5) if 3 * size * 10**power > 0.95 * most)
     return list(range(0, most + 1, step))
-
-
-def _lowest(bars: go.Bar) -> float:
-    return float(np.min(bars.y)) - float(np.max(bars.width)) / 2
-
-
-def _highest(bars: go.Bar) -> float:
-    return float(np.max(bars.y)) + float(np.max(bars.width)) / 2
 
 
 def _placed(ordered: pd.DataFrame, row_height: float) -> tuple[np.ndarray, list[str]]:
@@ -126,9 +119,8 @@ def _labels(ordered: pd.DataFrame, left: np.ndarray, names: list[str], dark: boo
     )  # fmt: skip
 
 
-def _histogram(steps: pd.DataFrame, dark: bool) -> go.Bar:
+def _histogram(steps: pd.DataFrame, edges: np.ndarray, dark: bool) -> go.Bar:
     place = steps["place"].to_numpy(dtype=float)
-    edges = bin_edges(place)
     counts, _ = np.histogram(place, edges)
     inside = np.digitize(place, edges) - 1
     names = steps["label"].map(name_of).to_numpy()
