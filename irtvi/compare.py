@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import chdtrc
 
 from irtvi.errors import DifferentDataError, SpecificationError
 from irtvi.models.parameters import Slots
@@ -219,6 +218,8 @@ def _tested(name: str, results: Mapping[str, Result]) -> _LikelihoodRatio:
         return _LikelihoodRatio(against, np.nan, np.nan, np.nan, reason)
     if reason := _no_chi_square(small, large):
         return _LikelihoodRatio(against, lr, df, np.nan, reason)
+    from scipy.special import chdtrc
+
     return _LikelihoodRatio(against, lr, df, float(chdtrc(df, max(lr, 0.0))), "")
 
 

@@ -239,7 +239,6 @@ def _climb(quadratic: Quadratic, start: Mapping[str, float], names: list[str]) -
     def loss(logs) -> float:
         return -_evidence(quadratic, {**start, **{n: math.exp(x) for n, x in zip(names, logs, strict=True)}})
 
-    # Here, because it takes a third of the time of `import irtvi` and most models never come here.
     from scipy.optimize import minimize
 
     found = minimize(

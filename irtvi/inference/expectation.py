@@ -16,7 +16,7 @@ from irtvi.models.model import Model
 
 EDGE = 3e-6
 """Largest share of a posterior that may lie on an outermost node."""
-WIDEN = {torch.float32: EDGE, torch.float64: 1e-10}
+WIDEN = {torch.float32: EDGE, torch.float64: 1e-7}
 """Above this share a window is widened: for a search, and where what is said of a person is reported."""
 FLOOR = -80.0
 """Log weights below this are raised to it: denormal numbers make matrix products crawl."""

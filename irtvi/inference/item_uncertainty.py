@@ -1,6 +1,7 @@
 """What not knowing the items exactly adds to the sd of a person's ability, by the delta method."""
 
 from collections.abc import Callable, Sequence
+from itertools import combinations_with_replacement
 
 import torch
 from jaxtyping import Float, Int
@@ -13,6 +14,14 @@ from irtvi.inference.score_tables import ScoreTables
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells, SparseCells
 from irtvi.responses.measures import MeasuredCells
+
+EXACT_WORK, FEW = 1e9, 150
+"""Persons times squared parameters, and parameters, up to which every covariance between items is gone through for
+every person."""
+DIRECTIONS, ROUNDS = 32, 3
+"""Of covariances between items that are kept beyond that, and rounds of the subspace iteration that finds them."""
+SOME = 32
+"""Persons of a block who tell what the other directions add."""
 
 
 def sd_items(
@@ -36,16 +45,21 @@ def sd_items(
     -----
     The derivative of a posterior mean with respect to a parameter is the posterior covariance of ability with
     the derivative of the person's complete-data log-likelihood: the posterior sd times the first coefficient of
-    :meth:`ScoreBlock.coefficients`. Nothing is drawn, so the numbers are the same at every call.
+    :meth:`ScoreBlock.coefficients`. Nothing is drawn, so the numbers are the same at every call. Where persons and
+    parameters are many the numbers are good to about a percent, see :func:`_variance_nearly`.
     """
     out = torch.full((cells.n_persons,), torch.nan, dtype=torch.float64, device=free.device)
     if model.n_free == 0:
         return out.zero_()
     if curvature is None:
         return out
-    variance_of = _variance_by_answer if _is_listed(curvature, cells) else _variance_by_column
-    variance: Variance | None = None
     persons = torch.nonzero(torch.isfinite(sums.sd) & (sums.sd > 0))[:, 0]
+    variance_of = _variance_by_column
+    if _is_listed(curvature, cells):
+        variance_of = _variance_by_answer
+    elif isinstance(curvature, FullCurvature) and model.n_free > FEW and len(persons) * model.n_free**2 > EXACT_WORK:
+        variance_of = _variance_nearly
+    variance: Variance | None = None
     for block in score_blocks(model, cells, free, persons, sums.mean, sums.sd, groups):
         variance = variance or variance_of(curvature, cells, block.tables)
         out[block.persons] = variance(block).double().clamp(min=0.0).sqrt() * sums.sd[block.persons]
@@ -81,6 +95,40 @@ def _variance_by_column(curvature: Curvature, cells: Cells, tables: ScoreTables)
     return lambda block: (next(block.coefficients(cells, 1)) @ root).square().sum(1)
 
 
+def _variance_nearly(curvature: Curvature, cells: Cells, tables: ScoreTables) -> Variance:
+    """As :func:`_variance_by_column` from covariances within items and a few directions of those between items.
+
+    What is left is spread over many directions and adds nearly the same share, a percent or two, for all persons
+    of like ability, so that some persons of a block tell it for all.
+    """
+    root = _root_of_covariance(curvature)[tables.target]
+    covariance = root @ root.T
+    same = tables.member[:, None] == tables.member
+    within = [blocks.to(tables.dtype) for blocks in tables.blocks_by_part(covariance)]
+    directions, weights = _leading(torch.where(same, 0.0, covariance))
+    directions, weights, root = directions.to(tables.dtype), weights.to(tables.dtype), root.to(tables.dtype)
+
+    def variance(block: ScoreBlock) -> Float[Tensor, " block"]:
+        columns = next(block.coefficients(cells, 1))
+        near = _within_members(tables.by_part(columns), within) + (columns @ directions).square() @ weights
+        some = slice(None, None, max(1, len(near) // SOME))
+        return near * ((columns[some] @ root).square().sum() / near[some].sum())
+
+    return variance
+
+
+def _leading(matrix: Float[Tensor, "n n"]) -> tuple[Float[Tensor, "n directions"], Float[Tensor, " directions"]]:
+    """Eigenvectors of the largest eigenvalues, of either sign, of a symmetric matrix, and the eigenvalues."""
+    generator = torch.Generator(matrix.device).manual_seed(0)
+    shape = len(matrix), min(2 * DIRECTIONS, len(matrix))
+    basis = torch.randn(shape, generator=generator, dtype=matrix.dtype, device=matrix.device)
+    for _ in range(ROUNDS):
+        basis = torch.linalg.qr(matrix @ basis)[0]
+    values, turn = torch.linalg.eigh(basis.T @ matrix @ basis)
+    largest = values.abs().argsort(descending=True)[:DIRECTIONS]
+    return basis @ turn[:, largest], values[largest]
+
+
 def variance_of_combination(
     curvature: Curvature, tables: ScoreTables, columns: Float[Tensor, "block all_columns"]
 ) -> Float[Tensor, " block"]:
@@ -104,9 +152,11 @@ def _within_members(
     parts: Sequence[Float[Tensor, "block _slots _members"]], inverses: Sequence[Float[Tensor, "_members _slots _slots"]]
 ) -> Float[Tensor, " block"]:
     """Variances from coefficients and covariances within items, by part of the model."""
-    return torch.stack(
-        [torch.einsum("psm,mst,ptm->p", part, inverse, part) for part, inverse in zip(parts, inverses, strict=True)]
-    ).sum(0)
+    total = parts[0].new_zeros(len(parts[0]))
+    for part, inverse in zip(parts, inverses, strict=True):
+        for s, t in combinations_with_replacement(range(part.shape[1]), 2):
+            total += (part[:, s] * part[:, t]) @ (inverse[:, s, t] if s == t else 2.0 * inverse[:, s, t])
+    return total
 
 
 def _variance_by_answer(curvature: Curvature, cells: Cells, tables: ScoreTables) -> Variance:

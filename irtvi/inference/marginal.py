@@ -46,7 +46,7 @@ class MarginalPosterior:
     latest : Pass or None
         The last one.
     begun : bool
-        Whether the search has asked for missing information.
+        Whether missing information has been found, so that the next is of a point nearer to the maximum.
     first : FirstOrder or None
         What the last missing information from all persons was made of, where that may be kept.
     """
@@ -96,7 +96,7 @@ class MarginalPosterior:
         """Missing information from a sample of persons spread evenly over ability, scaled to all."""
         if self.dtype is torch.float64 or uses_blocks(self.model):
             return self.missing(free, evaluation.passed, self.sample_size, ROUGH)
-        size = self.sample_size if self.begun else min(self.sample_size, max(FEWER, 2 * self.model.n_free))
+        size = self.sample_size if self.begun else min(self.sample_size, max(FEWER, 5 * self.model.n_free))
         self.begun = True
         return self._missing(free, evaluation.passed, size, ROUGH, (1, ROUGH_END))
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -30,6 +30,10 @@ class Placing(ABC):
     @abstractmethod
     def adequate(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> bool:
         """Whether the last pass can be trusted; if not, the next :meth:`place` will be finer or wider."""
+
+    @abstractmethod
+    def over(self, persons: Int[Tensor, " others"]) -> "Placing":
+        """Nodes for other persons of the same data, as fine and wide as these had to become."""
 
     @abstractmethod
     def remaining(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> "Placing | None":
@@ -98,6 +102,9 @@ class GridPlacing(Placing):
             self._placed = None
             good = False
         return good
+
+    def over(self, persons: Int[Tensor, " others"]) -> "GridPlacing":
+        return replace(self, persons=persons, _placed=None)
 
     def remaining(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> "GridPlacing | None":
         return None if self.adequate(model, free, sums) else self

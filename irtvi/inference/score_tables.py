@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from irtvi.inference.derivatives import slot_derivatives
 from irtvi.inference.listed import ListedAnswers, listed
 from irtvi.inference.measured import statistics_matrix
-from irtvi.inference.table import component_derivatives, slot_derivatives
+from irtvi.inference.table import component_derivatives
 from irtvi.models.model import Component, Model
 from irtvi.responses.cells import Cells
 from irtvi.responses.measures import MeasuredCells
@@ -212,6 +213,30 @@ class ScoreTables:
             self._spread(k, table.by_code).permute(2, 0, 3, 1).contiguous() for k, table in enumerate(self.components)
         ]
 
+    @cached_property
+    def member(self) -> Int[Tensor, " columns"]:
+        """Which item a column is about; one number for all columns of the population."""
+        items = [c.items[table.member] for c, table in zip(self.model.components, self.components, strict=True)]
+        population = self.target.new_full((int(self.population_used.sum()),), -1)
+        return torch.cat([*items, population])
+
+    def blocks_by_part(
+        self, matrix: Float[Tensor, "all_columns all_columns"]
+    ) -> list[Float[Tensor, "_members _slots _slots"]]:
+        """What a matrix over the columns says within each item, by part of the model; 0 for slots that are held."""
+        components = zip(self.model.components, self.components, strict=True)
+        places = [(table.member, table.slot, component.slots.index) for component, table in components]
+        group, slot = torch.nonzero(self.population_used).unbind(1)
+        places.append((group, slot, self.population_used))
+        blocks, first = [], 0
+        for member, slot, index in places:
+            row, column = torch.nonzero(member[:, None] == member).unbind(1)
+            block = matrix.new_zeros(*index.shape, index.shape[1])
+            block[member[row], slot[row], slot[column]] = matrix[first + row, first + column]
+            blocks.append(block)
+            first += len(member)
+        return blocks
+
     def by_part(self, columns: Float[Tensor, "block all_columns"]) -> list[Float[Tensor, "block _slots _members"]]:
         """Columns by part of the model, slot and member; 0 where a slot is not read from the free vector."""
         *of_components, of_population = columns.split(
@@ -226,6 +251,8 @@ class ScoreTables:
         self, component: int, columns: Float[Tensor, "*batch columns"]
     ) -> Float[Tensor, "*batch slots members"]:
         table = self.components[component]
+        if table.repeats is not None:
+            return columns.unflatten(-1, (table.repeats, -1))
         index = self.model.components[component].slots.index
         out = torch.zeros(*columns.shape[:-1], *index.T.shape, dtype=columns.dtype, device=columns.device)
         out[..., table.slot, table.member] = columns

@@ -38,15 +38,15 @@ NETWORK_GAIN, NETWORK_SHARE = 0.05, 1e-6
 """Nats that a pass must gain for a network to be learned further, at least, and as a share of all."""
 ROUND = 15
 """Passes after which parameters that run away or approach a boundary are looked for."""
-SMALL = 300_000
-"""Persons x columns up to which a search runs in float64: it costs nothing there."""
+SMALL, LAST_DIGITS = 300_000, 1e-4
+"""Persons x columns up to which a search runs in float64, and by how much it then goes on: it costs nothing there."""
 NEAR_BOUNDARY = 4.0
 """An asymptote this far out on the logit, without a prior and still moving outward, is tried at its boundary."""
 RUNAWAY = 60.0
 """A slope or intercept without a prior beyond this has no finite maximum."""
 INFORMATION_WORK = 4e8
 """Persons times squared parameters that go into the standard errors, at most; but 2,500 persons at least."""
-FINER_PERSONS, FINER_WORK = 1_500, 1.5e7
+FINER_PERSONS, FINER_WORK = 750, 7.5e6
 """From how many of them the finer terms come, at least, and for how much work."""
 
 
@@ -114,8 +114,10 @@ def search(
     with interruptible(progress.cancelled):
         try:
             nodes = _search(state, data, answers, persons, placing, tolerance, max_passes, generator, progress)
-            if nodes is None or len(persons) < len(everyone):
+            if nodes is None:
                 nodes = placing(answers, everyone)
+            elif len(persons) < len(everyone):
+                nodes = nodes.over(everyone)
             precision = _precision(answers, everyone)
             final = MarginalPosterior(state.model, data, everyone, nodes, generator, precision)
             return _finish(state, final, persons, progress, tolerance, max_passes)
@@ -142,8 +144,9 @@ def _search(
         return None
     sample = _sample(persons, model, data, generator)
     state.free = start_values(model, data.cells, answers, sample)
+    nodes = placing(answers, sample)
     if len(sample) < len(persons):
-        problem = _problem(model, data, sample, answers, placing, generator)
+        problem = MarginalPosterior(model, data, sample, nodes, generator, _precision(answers, sample))
         _learn_networks(state, problem, "sample", progress)
         if any(model.hyper):
             _learn_hyperparameters(state, problem, "sample", progress)
@@ -153,24 +156,15 @@ def _search(
         found = problem.missing(state.free, problem.latest, SAMPLE_INFORMATION, NEGLIGIBLE)
         state.missing = _scaled(found, _total(data, persons) / _total(data, sample))
         state.converged = False
-    problem = _problem(state.model, data, persons, answers, placing, generator)
+        nodes = nodes.over(persons)
+    problem = MarginalPosterior(
+        state.model, data, persons, nodes, generator, _precision(answers, persons), begun=state.missing is not None
+    )
     if any(model.hyper) and len(sample) == len(persons):
         _learn_hyperparameters(state, problem, "everyone", progress)
     _learn_networks(state, problem, "everyone", progress)
     _everyone(state, problem, tolerance, max_passes, progress)
     return problem.placing
-
-
-def _problem(
-    model: Model,
-    data: Data,
-    persons: Tensor,
-    answers: Answers,
-    placing: PlacingFactory,
-    generator: torch.Generator,
-) -> MarginalPosterior:
-    placed = placing(answers, persons)
-    return MarginalPosterior(model, data, persons, placed, generator, _precision(answers, persons))
 
 
 def _precision(answers: Answers, persons: Tensor) -> torch.dtype:
@@ -244,6 +238,8 @@ def _learn_networks(state: _State, problem: MarginalPosterior, phase: str, progr
 
 def _everyone(state: _State, problem: MarginalPosterior, tolerance: float, max_passes: int, progress: Progress) -> None:
     flipped = False
+    if problem.dtype is torch.float64:
+        tolerance *= LAST_DIGITS
     while state.passes < max_passes:
         maximum = _climb(state, problem, "everyone", tolerance, min(ROUND, max_passes - state.passes), progress)
         held = _hold_runaways(state, problem) or _hold_at_boundary(state, problem, maximum, tolerance, progress)

@@ -18,6 +18,8 @@ BINS = 21
 WIDEST = 3.0
 STEPS = 4
 AVERAGING_ROUNDS = 8
+ENOUGH_PERSONS, ENOUGH_ANSWERS = 2_500, 500
+"""Persons, and answers to an item on average, from which a start is taken where there are more."""
 LEAST_RELIABILITY, MOST_RELIABILITY = 0.2, 0.98
 
 
@@ -97,6 +99,12 @@ def regression(scores: Float[Tensor, " persons"], theta: Float[Tensor, " nodes"]
     return torch.softmax(-0.5 * distance / (1 - reliability), 0)
 
 
+def _enough(persons: Int[Tensor, " some"], cells: Cells) -> Int[Tensor, " enough"]:
+    """Every so manieth person, where that leaves enough of them and of their answers."""
+    answers_per_item = cells.n_responses * len(persons) / max(cells.n_persons, 1) / max(cells.n_items, 1)
+    return persons[:: max(1, int(min(len(persons) / ENOUGH_PERSONS, answers_per_item / ENOUGH_ANSWERS)))]
+
+
 def start_values(
     model: Model, cells: Cells, answers: Answers, persons: Int[Tensor, " some"], block_size: int = 2048
 ) -> Float[Tensor, " n_free"]:
@@ -106,6 +114,7 @@ def start_values(
     if model.n_free == 0:
         return free
     theta = torch.linspace(-WIDEST, WIDEST, BINS, dtype=torch.float64, device=device)
+    persons = _enough(persons, cells)
     sample = cells.take(persons)
     scores = simple_scores(sample, answer_values(model, sample))
     rank = normal_ranks(scores)

@@ -4,25 +4,23 @@ Where answers are measured, an item has columns of coefficients, one for each st
 statistics in place of counts; what follows is the same.
 
 With nodes shared by all persons an item model is a small table, whatever the number of persons; all that a
-person adds is a row of weights over nodes. Derivatives are taken here, by forward mode, once for all models.
+person adds is a row of weights over nodes. Derivatives are taken here, once for all models.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import grad, jvp, vmap
 
+from irtvi.inference.derivatives import backward_derivatives, finite, second_derivatives_of_sum, slot_derivatives
 from irtvi.inference.interruption import may_stop
 from irtvi.models.items.continuous import ContinuousModel
 from irtvi.models.model import Component, Model
 
 PART_NUMBERS = 60_000
 """Numbers in the table of a part of a component: large enough for speed, small enough for the cache."""
-TOGETHER = 1_000_000
-"""Numbers that a function returns, times directions of derivatives taken side by side."""
 
 
 def coefficient_table(
@@ -55,66 +53,17 @@ def expected_of(component_columns: Tensor, expected: Float[Tensor, "nodes column
     return torch.where(component_columns >= 0, gathered, 0.0)
 
 
-def slot_derivatives(function: Callable[[Tensor], Tensor], values: Float[Tensor, "members slots"]) -> list[Tensor]:
-    """First derivatives of an elementwise function of its members with respect to each slot.
-
-    Every output element depends on the slots of one member only, so one forward pass with a tangent of ones
-    gives the derivative for all members at once.
-    """
-
-    def along(tangent: Tensor) -> Tensor:
-        return jvp(function, (values,), (tangent,))[1]
-
-    tangents = _unit_tangents(values)
-    return [d for part in tangents.split(_together(function, values)) for d in vmap(along)(part)]
-
-
 def component_derivatives(
     component: Component, theta: Float[Tensor, "nodes dims"], values: Float[Tensor, "members slots"]
 ) -> list[Float[Tensor, "nodes members categories"]]:
-    """First derivatives of a component's log-probabilities with respect to each slot.
+    """First derivatives of a component's log-probabilities with respect to each slot; 0 where there is no category.
 
-    As :func:`slot_derivatives`; that abilities stand still is said by a tangent of zeros, because torch takes a
-    slow way where a tangent is missing.
+    Going backward, a formula is differentiated once for each category, but at copies of the slots at every node.
     """
-    still = torch.zeros_like(theta)
-
-    def along(tangent: Tensor) -> Tensor:
-        return finite(jvp(component.coefficients, (theta, values), (still, tangent))[1])
-
-    together = _together(lambda v: component.coefficients(theta, v), values)
-    return [d for part in _unit_tangents(values).split(together) for d in vmap(along)(part)]
-
-
-def second_derivatives_of_sum(
-    function: Callable[[Tensor], Tensor], values: Float[Tensor, "members slots"]
-) -> Float[Tensor, "members slots slots"]:
-    """Second derivatives of the sum of what an elementwise function of its members returns, for each member.
-
-    The gradient of the sum, moved along every slot: as many passes as there are slots, not as there are pairs.
-    """
-
-    def along(tangent: Tensor) -> Tensor:
-        return jvp(grad(lambda v: function(v).sum()), (values,), (tangent,))[1]
-
-    tangents = _unit_tangents(values).split(_together(function, values))
-    second = torch.cat([vmap(along)(part) for part in tangents]).transpose(0, 1)
-    return 0.5 * (second + second.mT)
-
-
-def _unit_tangents(values: Float[Tensor, "members slots"]) -> Float[Tensor, "slots members slots"]:
-    unit = torch.eye(values.shape[-1], dtype=values.dtype, device=values.device)
-    return unit[:, None, :].expand(-1, *values.shape)
-
-
-def _together(function: Callable[[Tensor], Tensor], values: Tensor) -> int:
-    """How many directions go through a function side by side: as many as fit into fixed memory."""
-    return max(1, TOGETHER // max(function(values).numel(), 1))
-
-
-def finite(x: Tensor) -> Tensor:
-    """Zero where a category does not exist (its log-probability is -inf, its count 0); NaN is left to be seen."""
-    return torch.where(torch.isinf(x), 0.0, x)
+    if component.item_model.integrated:
+        return [finite(d) for d in slot_derivatives(component.coefficients, values, theta)]
+    copies = values.expand(len(theta), *values.shape)
+    return backward_derivatives(lambda slots: finite(component.coefficients(theta, slots)), copies)
 
 
 @dataclass(frozen=True)
@@ -171,21 +120,14 @@ def _component_first_order(
     component: Component, theta: Tensor, free: Tensor, counts: Tensor
 ) -> tuple[Float[Tensor, "members slots"], Float[Tensor, "members slots slots"]]:
     values = component.slots.free_values(free)
-    first = component_derivatives(component, theta, values)
-    gradient = torch.stack([(counts * f).sum((0, 2)) for f in first], -1)
-    information = torch.empty(*gradient.shape, gradient.shape[-1], dtype=gradient.dtype, device=gradient.device)
+    first = torch.stack(component_derivatives(component, theta, values), -1)
+    gradient = torch.einsum("nmc,nmcs->ms", counts, first)
     if component.is_measured:
-        moved = slot_derivatives(lambda v: component.expectations(theta, v), values)
-        for t, outer in enumerate(moved):
-            for s, inner in enumerate(first):
-                information[:, s, t] = (counts[..., :1] * inner * outer).sum((0, 2))
+        moved = torch.stack(slot_derivatives(lambda v: component.expectations(theta, v), values), -1)
+        information = torch.einsum("nmcs,nmct->mst", counts[..., :1, None] * first, moved)
         return gradient, 0.5 * (information + information.mT)
     weight = counts.sum(2, keepdim=True) * component.expectations(theta, values)
-    for t, outer in enumerate(first):
-        weighted = weight * outer
-        for s in range(t + 1):
-            information[:, s, t] = information[:, t, s] = (weighted * first[s]).sum((0, 2))
-    return gradient, information
+    return gradient, torch.einsum("nmcs,nmct->mst", weight[..., None] * first, first)
 
 
 def observed_information(model: Model, free: Float[Tensor, " n_free"], expectations: Expectations) -> list[Tensor]:
@@ -211,20 +153,21 @@ def observed_information(model: Model, free: Float[Tensor, " n_free"], expectati
     return blocks
 
 
-def steepest_slope(model: Model, theta: Float[Tensor, "nodes dims"], free: Float[Tensor, " n_free"]) -> float:
-    """Largest slope of any item's log-odds between two categories, per unit of ability, over the nodes.
+def steepest_slope(model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"]) -> float:
+    """Largest slope of any item's log-odds between two categories, per unit of ability, from node to node.
 
-    The singularities of the likelihood lie no closer to real abilities than pi over it.
+    The singularities of the likelihood lie no closer to real abilities than pi over it. Differences between
+    nodes that ascend see a rise that lies between two of them, which slopes at the nodes would miss.
     """
     steepest = 0.0
+    step = theta.diff(dim=0)[:, :, None]
     for component, columns in zip(model.components, model.component_columns, strict=True):
         if isinstance(component.item_model, ContinuousModel):
             steepness = component.item_model.steepness(component.slots.natural(free))
             steepest = max(steepest, float(steepness.max()))
             continue
         for part, members in parts_of(component, theta):
-            values = part.slots.free_values(free)
-            slope = jvp(part.coefficients, (theta, values), (torch.ones_like(theta), torch.zeros_like(values)))[1]
+            slope = part.coefficients(theta, part.slots.free_values(free)).diff(dim=0) / step
             exists = columns[members] >= 0
             high = torch.where(exists, slope, -torch.inf).amax(-1)
             low = torch.where(exists, slope, torch.inf).amin(-1)

@@ -6,7 +6,7 @@ so that a long test costs no more nodes a person than a short one.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,7 +15,7 @@ from torch import Tensor
 from irtvi.inference.answers import Answers
 from irtvi.inference.encoders.encoder import Encoder
 from irtvi.inference.expectation import EDGE, PersonSums, PlacedAnswers
-from irtvi.inference.nodes import TAIL, Block, Grid, Placement
+from irtvi.inference.nodes import Block, Grid, Placement
 from irtvi.inference.ordering import order_within
 from irtvi.inference.placing import SLACK, Placing, population_range
 from irtvi.inference.table import steepest_slope
@@ -29,13 +29,15 @@ MARGIN = 0.4
 STRIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 MANY = 100
 """With so many persons for each node of a grid, one twice as fine costs less than it saves: strides fit better."""
-BLOCKS, SMALLEST_BLOCK, LARGEST_BLOCK = 12, 384, 2048
+BLOCKS, SMALLEST_BLOCK, LARGEST_BLOCK = 6, 384, 2048
 CHUNK = 2**17
 """Consecutive persons who are sorted together: their answers stand close to each other, in memory and on disk."""
 ROUGH_GRID = 33
 FEW, CLOSER = 300_000, 0.7
 """Persons x columns up to which nodes cost nothing, and by how much closer they lie there: a spacing of one sd leaves
 some 5e-6 nats on a short test."""
+BEYOND = 7.5
+"""Half width of a grid in population sds: nodes that no window reaches cost nothing."""
 WIDER, WIDEST_TAIL = 1.5, 40.0
 """Factor by which a grid grows beyond the population where mass lies at its edge, and where that ends."""
 
@@ -60,7 +62,7 @@ class WindowPlacing(Placing):
     encoder: Encoder
     sd_share: float = 1.0
     slope_share: float = 1.0
-    _tail: float = TAIL
+    _tail: float = BEYOND
     _placed: PlacedAnswers | None = field(default=None, repr=False)
     _mean: Tensor | None = field(default=None, repr=False)
     _sd: Tensor | None = field(default=None, repr=False)
@@ -100,6 +102,9 @@ class WindowPlacing(Placing):
             self._margin, self._placed = MARGIN, None
             self._tail *= 1.0 if bool(inside.all()) else WIDER
         return good
+
+    def over(self, persons: Int[Tensor, " others"]) -> "WindowPlacing":
+        return replace(self, persons=persons, _placed=None, _mean=None, _sd=None, _margin=FIRST_MARGIN)
 
     def remaining(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> "WindowPlacing | None":
         fine, inside, spacing = self._judged(model, free, sums)

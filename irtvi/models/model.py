@@ -38,9 +38,12 @@ class Component:
     width: int = 0
 
     def coefficients(
-        self, theta: Float[Tensor, "nodes dims"], values: Float[Tensor, "members slots"]
+        self, theta: Float[Tensor, "nodes dims"], values: Float[Tensor, "*nodes members slots"]
     ) -> Float[Tensor, "nodes members statistics"]:
-        """Table of coefficients (log-probabilities of categories) at abilities, from unconstrained slot values."""
+        """Table of coefficients (log-probabilities of categories) at abilities, from unconstrained slot values.
+
+        The values may differ from node to node.
+        """
         return self._padded(self.item_model.coefficients(theta[:, None, :], self.slots.unpack(values), self.facts))
 
     def expectations(

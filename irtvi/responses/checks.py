@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from irtvi.errors import (
     ConstantItemWarning,
@@ -141,6 +139,9 @@ def item_groups(cells: Cells, answered: np.ndarray) -> list[np.ndarray]:
     cells : answers
     answered : bool for each item; those that nobody answered are in no group
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     group = np.arange(cells.n_items)
     start, size = 0, 64
     most = max(64, _MOST_ANSWERS * cells.n_persons // max(1, cells.n_responses))

@@ -8,7 +8,6 @@ from operator import attrgetter
 import numpy as np
 import pandas as pd
 import torch
-from scipy.sparse import coo_array
 
 from irtvi.errors import DuplicateResponsesError, UnparsableValueError
 from irtvi.responses.cells import MAX_CATEGORIES, MISSING, SPARSE_BELOW, Cells, DenseCells, SparseCells
@@ -354,6 +353,8 @@ def _cells(persons: np.ndarray, items: np.ndarray, codes: np.ndarray, n_persons:
         dense = np.full((n_persons, n_items), MISSING, np.int8)
         dense.reshape(-1)[flat] = codes
         return DenseCells(torch.from_numpy(dense)).compact()
+    from scipy.sparse import coo_array
+
     rows = coo_array((codes, (persons, items)), shape=(n_persons, n_items)).tocsr()
     if rows.nnz < len(codes):
         return None

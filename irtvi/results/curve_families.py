@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.func import jvp
 
+from irtvi.inference.derivatives import finite, slot_derivatives
 from irtvi.inference.posterior import Posterior
-from irtvi.inference.table import finite, slot_derivatives
 from irtvi.models.items.continuous import ContinuousModel
 from irtvi.models.items.item_model import Facts, ItemModel
 from irtvi.models.model import Component

@@ -3,18 +3,18 @@
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from scipy.special import ndtri
 from torch import Tensor
 
 from irtvi.errors import SpecificationError
+from irtvi.inference.derivatives import finite, slot_derivatives
 from irtvi.inference.posterior import Posterior
-from irtvi.inference.table import finite, slot_derivatives
 from irtvi.models.items.continuous import ContinuousModel
 from irtvi.models.items.item_model import ItemModel
 from irtvi.responses.coding import Coding
@@ -72,7 +72,7 @@ def curves(
         raise SpecificationError(f"level must lie between 0 and 1, got {level}.")
     points = torch.as_tensor(np.asarray(theta, dtype=float), device=posterior.device)[:, None]
     families = tuple(families_of(posterior, items))
-    return _TABLES[what](_Wanted(families, points, float(ndtri(0.5 + level / 2)), coding, item_models, items))
+    return _TABLES[what](_Wanted(families, points, NormalDist().inv_cdf(0.5 + level / 2), coding, item_models, items))
 
 
 def positions(item_ids: pd.Index, items: Hashable | Sequence[Hashable] | None) -> list[int]:

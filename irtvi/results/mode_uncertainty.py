@@ -5,6 +5,7 @@ respect to a parameter is minus the derivative of g by that parameter over its d
 minus one over the squared sd that is reported.
 """
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -74,7 +75,8 @@ def mode_derivatives(
         return
     answers = answers_of(model, cells)
     theta = scores.theta[persons]
-    rough = torch.linspace(float(theta.min()), float(theta.max()), 201, dtype=torch.float64, device=free.device)
+    low, high = math.floor(float(theta.min())), math.floor(float(theta.max())) + 1
+    rough = torch.linspace(low, high, 201, dtype=torch.float64, device=free.device)
     width = min(WIDEST, SLOPE_SHARE / max(steepest_slope(model, rough[:, None], free), 1e-6))
     place = torch.floor(theta / width)
     size = max(16, CHUNK_NUMBERS // max(1, model.n_free))

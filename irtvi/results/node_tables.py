@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import jvp
 
-from irtvi.inference.table import finite, slot_derivatives
+from irtvi.inference.derivatives import finite, slot_derivatives
 from irtvi.models.model import Component, Model
 
 

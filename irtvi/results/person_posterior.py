@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.special import sici
 from torch import Tensor
 
 from irtvi.inference.answers import answers_of
@@ -147,6 +146,8 @@ def probability_above(
     weight times ``1/2 + Si(pi (node - cut) / spacing) / pi`` (Stenger 1993, Numerical Methods Based on Sinc
     and Analytic Functions). On the fine grid used here that is exact to about 1e-7.
     """
+    from scipy.special import sici
+
     out = torch.full((cells.n_persons,), torch.nan, dtype=torch.float64, device=free.device)
     for block in posterior_blocks(model, free, cells, groups, SMOOTH, grid):
         steps = ((block.theta - cut) / block.spacing).cpu().numpy()

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
+import torch
 
 from irtvi.errors import SpecificationError
 from irtvi.results.result import Result
@@ -107,9 +107,8 @@ def score_report(
     if answered.any():
         sample[answered] = 100.0 * (pd.Series(theta[answered]).rank().to_numpy() - 0.5) / answered.sum()
     report = table[["theta", "sd", "sd_items", "lower", "upper"]].copy()
-    report["percentile_population"] = np.where(
-        answered, 100.0 * ndtr((theta - population["mean"]) / population["sd"]), np.nan
-    )
+    standardised = torch.from_numpy((theta - population["mean"]) / population["sd"])
+    report["percentile_population"] = np.where(answered, 100.0 * torch.special.ndtr(standardised).numpy(), np.nan)
     report["percentile_sample"] = sample
     report["probability_above"] = result.probability_above(cut, new).to_numpy()
     report["t_score"] = rescaled(table["theta"], whose, T_SCALE)

@@ -1,9 +1,10 @@
 """Ability tables: point estimates beside their uncertainty, under the user's ids."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import ndtri
 from torch import Tensor
 
 from irtvi.errors import SpecificationError
@@ -83,5 +84,5 @@ def interval(table: pd.DataFrame, level: float) -> pd.DataFrame:
 def _bounds(theta: np.ndarray, sd: np.ndarray, of_items: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     if not 0.0 < level < 1.0:
         raise SpecificationError(f"level must lie between 0 and 1, got {level}.")
-    half = ndtri(0.5 + level / 2) * np.hypot(sd, np.nan_to_num(of_items, nan=0.0))
+    half = NormalDist().inv_cdf(0.5 + level / 2) * np.hypot(sd, np.nan_to_num(of_items, nan=0.0))
     return theta - half, theta + half

@@ -146,6 +146,7 @@ class Monotone(CategoricalModel):
     hierarchy = MonotoneHierarchy()
     directed = True
     flexible = True
+    integrated = True
 
     def log_probs(
         self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
