@@ -7,15 +7,15 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import streamlit as st
+from choosing import choose_one
 from figures import kept, show
 from jobs import Job
-from session import Workspace, keep, remember
+from session import Workspace
 from words import Words
 
 from irtvi import plots
 from irtvi.diagnostics.person_answers import person_answers
 
-MOST_IN_LIST = 2_000
 SURPRISING = 0.2
 """Answers to which the model gives less than this chance are marked."""
 
@@ -25,7 +25,7 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, cut: float,
     result = job.result
     assert result is not None
     st.subheader(f"One {words['person']}")
-    place = _choose(workspace, table.index, words)
+    place = choose_one(workspace, table.index, words["person"], "person")
     if place is None:
         return
     row = table.iloc[place]
@@ -66,22 +66,3 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, cut: float,
             "chance": st.column_config.NumberColumn("How likely", format="percent"),
         },
     )
-
-
-def _choose(workspace: Workspace, ids: pd.Index, words: Words) -> int | None:
-    label = f"Which {words['person']}"
-    if len(ids) <= MOST_IN_LIST:
-        key = remember(workspace, "person", 0)
-        if not 0 <= st.session_state[key] < len(ids):
-            st.session_state[key] = 0
-        place = st.selectbox(label, range(len(ids)), key=key, format_func=lambda k: str(ids[k]))
-        return keep(workspace, "person", place)
-    key = remember(workspace, "person-id", "")
-    text = keep(workspace, "person-id", st.text_input(label, key=key, placeholder=f"an id, such as {ids[0]}"))
-    if not text:
-        return None
-    found = np.flatnonzero(ids.astype(str) == text.strip())
-    if not len(found):
-        st.warning(f"There is no {words['person']} {text.strip()!r}.")
-        return None
-    return int(found[0])

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
-from figures import pick, show
+from choosing import choose_one, follow
+from figures import kept, pick, show
 from jobs import Job
-from session import Workspace, current, remember
+from session import Workspace, current
 from sidebar import words_of
 from states import needs_fit
 from words import Words
@@ -45,12 +46,17 @@ def page() -> None:
         with left:
             from_table = _table(workspace, job, flags, words)
         with right:
-            from_scatter = pick(plots.discrimination_difficulty, result, words=words, key=f"scatter-{job.id}")
+            drawn = kept(workspace, ("scatter", job.id), plots.discrimination_difficulty)
+            from_scatter = pick(drawn, result, words=words, key=f"scatter-{job.id}")
     else:
         from_table = _table(workspace, job, flags, words)
-    _follow(workspace, job, from_table, from_scatter)
-    item = _choose(workspace, result, words)
-    _panel(workspace, job, item, words)
+    ids = result.coding.item_ids
+    follow(workspace, ids, "item", (from_table, from_scatter))
+    st.subheader(f"One {words['item']}")
+    hint = "Or click a row of the table, or a point of the figure."
+    place = choose_one(workspace, ids, words["item"], "item", hint)
+    if place is not None:
+        _panel(workspace, job, ids[place], words)
 
 
 def _table(workspace: Workspace, job: Job, flags: pd.Series, words: Words) -> str | None:
@@ -65,7 +71,7 @@ def _table(workspace: Workspace, job: Job, flags: pd.Series, words: Words) -> st
         shown = shown.reindex(columns=[c for c in order if c in shown.columns])
     elif len(table) <= MOST_SPARKLINES:
         shown["information"] = _sparklines(workspace, job)
-    shown["why"] = flags.reindex(table.index).fillna("").map(words.sentence)
+    shown["why"] = flags.map(words.sentence).reindex(table.index).fillna("")
     shown.index = shown.index.astype(str)
     shown.index.name = words["item"].capitalize()
     event: Any = st.dataframe(
@@ -101,33 +107,6 @@ def _column(name: str, values: pd.Series, words: Words) -> Any:
     if not pd.api.types.is_numeric_dtype(values):
         return st.column_config.TextColumn(label)
     return st.column_config.NumberColumn(label, format="%d" if name == "n_answered" else "%.3f")
-
-
-def _follow(workspace: Workspace, job: Job, from_table: str | None, from_scatter: str | None) -> None:
-    """Let the newest click decide which item is shown."""
-    before = st.session_state.get("item-clicks", (None, None))
-    now = (from_table, from_scatter)
-    st.session_state["item-clicks"] = now
-    changed = [new for new, old in zip(now, before, strict=True) if new != old and new is not None]
-    if changed and job.result is not None:
-        names = [str(item) for item in job.result.coding.item_ids]
-        if changed[0] in names:
-            workspace.remembered["item"] = names.index(changed[0])
-            st.session_state.pop("kept-item", None)
-
-
-def _choose(workspace: Workspace, result: Result, words: Words) -> Hashable:
-    ids = result.coding.item_ids
-    key = remember(workspace, "item", 0)
-    if not 0 <= st.session_state[key] < len(ids):
-        st.session_state[key] = 0
-    st.subheader(f"One {words['item']}")
-    place = st.selectbox(
-        f"Which {words['item']}", range(len(ids)), key=key, format_func=lambda k: str(ids[k]),
-        help="Or click a row of the table, or a point of the figure.",
-    )  # fmt: skip
-    workspace.remembered["item"] = place
-    return ids[place]
 
 
 def _panel(workspace: Workspace, job: Job, item: Hashable, words: Words) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from escaping import plain
-from figures import show_below
+from figures import kept, show_below
 from session import current
 from sidebar import words_of
 from states import needs_fit
@@ -28,14 +28,16 @@ def page() -> None:
         return
     result = job.result
     _cards(result, words)
+    people_and_items = kept(workspace, ("map", job.id), plots.person_item_map)
+    precision = kept(workspace, ("test-information", job.id), plots.test_information)
     left, right = st.columns(2)
     with left:
         if has_difficulties(result):
-            show_below(words["map"], plots.person_item_map, result, words=words, key="map")
+            show_below(words["map"], people_and_items, result, words=words, key="map")
         else:
             show_below(words["Abilities"], plots.abilities, result, words=words, key="map")
     with right:
-        show_below(words["information"], plots.test_information, result, words=words, key="information")
+        show_below(words["information"], precision, result, words=words, key="information")
     # Asked for, because the certificates of a hundred thousand people take seconds.
     if not words.plain and st.toggle("All facts about this fit", key="facts"):
         facts = workspace.cached(("facts", job.id), lambda: result.summary().facts)

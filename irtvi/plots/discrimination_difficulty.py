@@ -37,35 +37,15 @@ def discrimination_difficulty(result: Result, *, dark: bool = False) -> go.Figur
     colours = look(dark)
     points = item_points(result)
     known = points.dropna(subset=["difficulty", "slope"])
-    place = known["difficulty"].clip(-REACH, REACH)
-    beyond = (known["difficulty"] - place).to_numpy()
-    bars = len(known) <= MOST_BARS
-    names = _names(known.assign(place=place)) if len(known) <= MOST_LABELS else None
-    scatter = go.Scatter if len(known) <= MOST_SVG_POINTS else go.Scattergl
-    faint = translucent(colours.main, 0.35)
-    figure = go.Figure(
-        scatter(
-            x=place.astype(np.float32), y=known["slope"].astype(np.float32),
-            mode="markers" if names is None else "markers+text", text=names, textposition="top center",
-            textfont={"size": 11, "color": colours.faint},
-            marker={
-                "color": np.where(known["slope"] > 0, colours.main, colours.accent), "size": 8 if bars else 6,
-                "opacity": 0.9 if bars else 0.6,
-                "symbol": np.where(beyond > 0, "triangle-right", np.where(beyond < 0, "triangle-left", "circle")),
-            },
-            error_x={"array": known["difficulty_sd"].where(beyond == 0), "color": faint, "width": 0} if bars else None,
-            error_y={"array": known["slope_sd"], "color": faint, "width": 0} if bars else None,
-            customdata=np.column_stack(
-                [np.array([str(i) for i in known.index], dtype=object), known["difficulty"], known["difficulty_sd"],
-                 known["slope_sd"]]
-            ),
-            hovertemplate=(
-                "%{customdata[0]}<br>difficulty %{customdata[1]:.2f} (sd %{customdata[2]:.2f})"
-                "<br>discrimination %{y:.2f} (sd %{customdata[3]:.2f})<extra></extra>"
-            ),
-            showlegend=False,
-        )
-    )  # fmt: skip
+    known = known.assign(place=known["difficulty"].clip(-REACH, REACH))
+    known["name"] = _names(known) if len(known) <= MOST_LABELS else ""
+    # One trace for each look: looks of single points are checked and sent one by one, which takes seconds for many.
+    known["symbol"] = np.select(
+        [known["difficulty"] > REACH, known["difficulty"] < -REACH], ["triangle-right", "triangle-left"], "circle"
+    )
+    known["colour"] = np.where(known["slope"] > 0, colours.main, colours.accent)
+    looks = known.groupby(["symbol", "colour"], sort=False)
+    figure = go.Figure([_points(part, len(known), dark) for _, part in looks])
     if bool((known["slope"] < 0).any()):
         figure.add_hline(y=0, line={"color": colours.accent, "width": 1, "dash": "dot"})
     figure.update_xaxes(title_text="Difficulty")
@@ -78,6 +58,29 @@ def discrimination_difficulty(result: Result, *, dark: bool = False) -> go.Figur
         f"median discrimination {known['slope'].median():.2f}."
     )
     return styled(figure, dark, title=title, alt=alt, height=480)
+
+
+def _points(part: pd.DataFrame, n_items: int, dark: bool) -> go.Scatter | go.Scattergl:
+    """Items that look alike, of ``n_items`` in the figure."""
+    symbol, colour = str(part["symbol"].iloc[0]), str(part["colour"].iloc[0])
+    faint = translucent(look(dark).main, 0.35)
+    bars, named = n_items <= MOST_BARS, n_items <= MOST_LABELS
+    spread = part["difficulty_sd"] if symbol == "circle" else None
+    numbers = part[["difficulty", "difficulty_sd", "slope_sd"]].round(4)
+    return (go.Scatter if n_items <= MOST_SVG_POINTS else go.Scattergl)(
+        x=part["place"].astype(np.float32), y=part["slope"].astype(np.float32),
+        mode="markers+text" if named else "markers", text=part["name"] if named else None,
+        textposition="top center", textfont={"size": 11, "color": look(dark).faint},
+        marker={"color": colour, "symbol": symbol, "size": 8 if bars else 6, "opacity": 0.9 if bars else 0.6},
+        error_x={"array": spread, "color": faint, "width": 0} if bars and spread is not None else None,
+        error_y={"array": part["slope_sd"], "color": faint, "width": 0} if bars else None,
+        customdata=np.column_stack([part.index.map(str).to_numpy(dtype=object), numbers]),
+        hovertemplate=(
+            "%{customdata[0]}<br>difficulty %{customdata[1]:.2f} (sd %{customdata[2]:.2f})"
+            "<br>discrimination %{y:.2f} (sd %{customdata[3]:.2f})<extra></extra>"
+        ),
+        showlegend=False,
+    )  # fmt: skip
 
 
 def _names(points: pd.DataFrame) -> list[str]:

@@ -39,10 +39,10 @@ def missingness(responses: Responses, *, dark: bool = False) -> go.Figure:
     first_person = np.searchsorted(np.arange(n_persons, dtype=np.int64) * rows // n_persons, np.arange(rows))
     figure = go.Figure(
         go.Heatmap(
-            x=first_item, y=first_person, z=np.round(share, 3), zmin=0, zmax=1,
+            x=first_item, y=first_person, z=np.round(100 * share).astype(np.uint8), zmin=0, zmax=100,
             colorscale=[[0, colours.accent], [0.5, colours.grid], [1, colours.main]],
-            colorbar={"title": {"text": "answered", "side": "right"}, "tickformat": ".0%"},
-            hovertemplate="item from number %{x}, person from number %{y}: %{z:.0%} answered<extra></extra>",
+            colorbar={"title": {"text": "answered", "side": "right"}, "ticksuffix": "%"},
+            hovertemplate="item from number %{x}, person from number %{y}: %{z}% answered<extra></extra>",
         )
     )  # fmt: skip
     if n_items <= MOST_LABELS:

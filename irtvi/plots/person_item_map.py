@@ -47,8 +47,7 @@ def person_item_map(result: Result, *, dark: bool = False) -> go.Figure:
     high = float(np.nanmax([*theta, *steps["place"]])) + 0.35
 
     ordered = steps.dropna(subset=["place"]).sort_values("place")
-    left, names = _placed(ordered, (high - low) / LINES)
-    labelled = len(ordered) <= MOST_LABELS and bool((left + [len(n) for n in names] <= ROOM).all())
+    room = _room(ordered, (high - low) / LINES)
     figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.0, column_widths=[0.4, 0.6])
     edges = bin_edges(theta)
     counts, _ = np.histogram(theta, edges)
@@ -63,8 +62,8 @@ def person_item_map(result: Result, *, dark: bool = False) -> go.Figure:
     figure.update_xaxes(
         title_text="Persons", tickvals=_ticks(counts), tickangle=0, range=[1.05 * max(1, counts.max()), 0], row=1, col=1
     )
-    if labelled:
-        figure.add_trace(_labels(ordered, left, names, dark), row=1, col=2)
+    if room is not None:
+        figure.add_trace(_labels(ordered, *room, dark), row=1, col=2)
         figure.update_xaxes(title_text="Items", showgrid=False, range=[-1, ROOM + MARK], row=1, col=2)
     else:
         ends = bin_edges(ordered["place"].to_numpy(dtype=float))
@@ -82,7 +81,7 @@ def person_item_map(result: Result, *, dark: bool = False) -> go.Figure:
         f"{steps['difficulty'].median():.2f}."
     )
     styled(figure, dark, title=title, alt=alt, height=520)
-    if labelled:
+    if room is not None:
         # Ticks without a colour keep both axes' titles on one line.
         figure.update_xaxes(ticks="", tickfont={"color": translucent(colours.paper, 0.0)}, row=1, col=2)
     return figure
@@ -95,11 +94,13 @@ def _ticks(counts: np.ndarray) -> list[int]:
     return list(range(0, most + 1, step))
 
 
-def _placed(ordered: pd.DataFrame, row_height: float) -> tuple[np.ndarray, list[str]]:
-    """Left end of each name, moved to the right where names would overlap, and the names."""
+def _room(ordered: pd.DataFrame, row_height: float) -> tuple[np.ndarray, list[str]] | None:
+    """Left end of each name, moved to the right where names would overlap, and the names; None without room."""
+    if len(ordered) > MOST_LABELS:
+        return None
     names = [label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…" for label in ordered["label"]]
     left = packed(ordered["place"].to_numpy(dtype=float), [len(name) + MARK for name in names], row_height)
-    return left, names
+    return (left, names) if bool((left + [len(name) for name in names] <= ROOM).all()) else None
 
 
 def _labels(ordered: pd.DataFrame, left: np.ndarray, names: list[str], dark: bool) -> go.Scatter:

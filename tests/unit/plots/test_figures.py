@@ -1,6 +1,7 @@
 """Figures draw what the tables say, stay small, and describe themselves."""
 
 import json
+import sys
 import warnings
 
 import numpy as np
@@ -15,7 +16,7 @@ from irtvi.plots.abilities import bin_edges
 from irtvi.plots.curves_page import curves_page
 from irtvi.plots.difficulties import difficulties
 from irtvi.plots.labels import apart, packed
-from irtvi.plots.person_item_map import _ticks
+from irtvi.plots.person_item_map import _room, _ticks
 from irtvi.results.person_density import person_density
 
 
@@ -205,11 +206,24 @@ def test_ticks_of_counts_are_few_and_begin_at_zero(most):
     assert ticks[-1] <= most
 
 
+def test_twenty_thousand_names_are_not_placed(monkeypatch):
+    """Where each name finds room depends on all others: for many that is never asked."""
+    asked = []
+    stub = lambda y, *_: asked.append(len(y)) or np.zeros(len(y), dtype=int)  # noqa: E731
+    monkeypatch.setattr(sys.modules[_room.__module__], "packed", stub)
+    table = pd.DataFrame({"place": [0.0] * 61, "label": ["name"] * 61})
+    assert _room(table, 0.1) is None
+    assert asked == []
+    assert _room(table.iloc[:3], 0.1) is not None
+    assert asked == [3]
+
+
 def test_items_far_out_stand_at_the_edge_with_their_true_number(many):
-    points = plots.discrimination_difficulty(many).data[0]
-    assert np.abs(np.asarray(points.x, dtype=float)).max() <= 6.0 + 1e-6
-    shown = dict(zip((c[0] for c in points.customdata), (c[1] for c in points.customdata), strict=True))
-    assert shown["Q1"] == pytest.approx(many.items.loc["Q1", "b"])
+    traces = plots.discrimination_difficulty(many).data
+    assert np.abs(np.concatenate([trace.x for trace in traces])).max() <= 6.0 + 1e-6
+    shown = {item[0]: item[1] for trace in traces for item in trace.customdata}
+    assert len(shown) == many.items["b"].notna().sum()
+    assert shown["Q1"] == pytest.approx(many.items.loc["Q1", "b"], abs=1e-4)
 
 
 def test_caterpillar_is_thinned_by_rank(lsat7):
