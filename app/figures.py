@@ -15,6 +15,8 @@ from irtvi.errors import IrtviError
 from irtvi.plots.export import CONFIG
 
 LONGEST_TITLE = 32
+SECOND_LINE = 14
+"""Pixels by which the second line of a title pushes down what lies below."""
 
 
 def is_dark() -> bool:
@@ -99,6 +101,9 @@ def _spoken(figure: go.Figure, audience: str) -> go.Figure:
     layout: Any = figure.layout
     if layout.title.text:
         layout.title.text = _wrapped(say(layout.title.text) or "")
+        if "<br>" in layout.title.text and layout.height:
+            lower = layout.legend.y - SECOND_LINE / layout.height
+            figure.update_layout(margin_t=layout.margin.t + SECOND_LINE, legend_y=lower)
     axes: list[Any] = [*figure.select_xaxes(), *figure.select_yaxes()]
     for axis in axes:
         if axis.title.text:

@@ -88,6 +88,8 @@ def _about(flagged: pd.Series, one: str, many: str, words: Words) -> str:
     if flagged.empty:
         return "Nothing stands out."
     reason = plain(words.sentence(flagged.iloc[0]), 200)
+    if len(flagged) == 1:
+        return f"{one.capitalize()} {plain(flagged.index[0], 30)}: {reason}"
     return f"{count(len(flagged), one, many)}, such as {plain(flagged.index[0], 30)}: {reason}"
 
 

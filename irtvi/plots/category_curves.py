@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 
 from irtvi.plots.item_curves import category_points, chosen_items
 from irtvi.plots.labels import name_of
+from irtvi.plots.reach import drawn_abilities, reach_of
 from irtvi.plots.theme import ABILITY, look, styled
 from irtvi.plots.traces import band, error_bars
 from irtvi.responses.responses import Responses
@@ -36,8 +37,9 @@ def category_curves(
     """
     (item,) = chosen_items(result, [item])
     colours = look(dark)
-    table = result.curves(item, what="probability", level=level)
+    table = result.curves(item, drawn_abilities(result), what="probability", level=level)
     observed = category_points(result, item, level, responses)
+    reach = reach_of(result)
     figure = go.Figure()
     for k, (category, own) in enumerate(table.groupby("category", sort=False)):
         colour, name = colours.series[k % len(colours.series)], name_of(category)
@@ -60,9 +62,10 @@ def category_curves(
                 hovertemplate="θ about %{x:.2f}: %{y:.3f} of %{customdata[0]:.0f} answers<extra></extra>",
             )
         )  # fmt: skip
-    figure.update_xaxes(title_text=ABILITY, range=[-4, 4])
+    figure.update_xaxes(title_text=ABILITY, range=[-reach, reach])
     figure.update_yaxes(title_text="Probability", range=[-0.02, 1.02])
     figure.update_layout(legend_title_text="answer ")
     title = f"Answers to {name_of(item)}"
-    alt = f"Answers to {item}: probability of {table['category'].nunique()} categories over ability from -4 to 4."
+    alt = f"Answers to {item}: probability of {table['category'].nunique()} categories "
+    alt += f"over ability from {-reach:g} to {reach:g}."
     return styled(figure, dark, title=title, alt=alt, height=420)

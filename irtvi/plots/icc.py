@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 from irtvi.errors import SpecificationError
 from irtvi.plots.item_curves import Axis, axis_of, chosen_items, curves_of, is_ordered, points_of
 from irtvi.plots.labels import name_of
+from irtvi.plots.reach import drawn_abilities, reach_of
 from irtvi.plots.theme import ABILITY, LEGEND_ABOVE, look, styled
 from irtvi.plots.traces import band, error_bars
 from irtvi.responses.responses import Responses
@@ -67,7 +68,9 @@ def icc(
         rows=down, cols=across, subplot_titles=None if single else [name_of(one, LONGEST_NAME) for one in items],
         horizontal_spacing=0.05, vertical_spacing=0.32 / down if down > 1 else 0.1,
     )  # fmt: skip
-    fitted, observed = curves_of(result, items, level), points_of(result, items, level, responses)
+    reach = reach_of(result)
+    fitted = curves_of(result, items, level, drawn_abilities(result))
+    observed = points_of(result, items, level, responses)
     for k, one in enumerate(items):
         row, column = divmod(k, across)
         axis = axis_of(result, one)
@@ -77,7 +80,7 @@ def icc(
         figure.update_yaxes(title_text=axis.title if single else None, row=row + 1, col=column + 1)
         if row == down - 1 or k + across >= len(items):
             figure.update_xaxes(title_text=ABILITY, row=row + 1, col=column + 1)
-    figure.update_xaxes(range=[-4, 4])
+    figure.update_xaxes(range=[-reach, reach])
     title = f"Item characteristic curve: {name_of(items[0])}" if single else "Item characteristic curves"
     alt = f"{_said(items[0], fitted[items[0]]) if single else title}, with a {level:.0%} band"
     alt += f", and the answers of groups of ability with {level:.0%} intervals." if observed else "."

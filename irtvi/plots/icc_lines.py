@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from irtvi.plots.item_curves import chosen_items
 from irtvi.plots.labels import name_of
+from irtvi.plots.reach import drawn_abilities, reach_of
 from irtvi.plots.theme import ABILITY, look, styled, translucent
 from irtvi.plots.traces import joined
 from irtvi.results.result import Result
@@ -34,8 +35,8 @@ def icc_lines(
     """
     ordered = {item for item, model in zip(result.coding.item_ids, result.item_models, strict=True) if model.ordered}
     wanted = [item for item in chosen_items(result, list(items) if items is not None else None) if item in ordered]
-    colours = look(dark)
-    table = result.curves(wanted, np.linspace(-4, 4, N_POINTS), what="expected")
+    colours, reach = look(dark), reach_of(result)
+    table = result.curves(wanted, drawn_abilities(result, N_POINTS), what="expected")
     ranges = {
         item: coding.range
         for item, coding in zip(result.coding.item_ids, result.coding.codings, strict=True)
@@ -58,7 +59,7 @@ def icc_lines(
                 line={"color": colours.accent, "width": 3},
             )
         )  # fmt: skip
-    figure.update_xaxes(title_text=ABILITY, range=[-4, 4])
+    figure.update_xaxes(title_text=ABILITY, range=[-reach, reach])
     figure.update_yaxes(title_text="Share of the highest answer", range=[-0.02, 1.02])
     title = f"Characteristic curves of {len(wanted)} items"
-    return styled(figure, dark, title=title, alt=f"{title} over ability from -4 to 4.", height=460)
+    return styled(figure, dark, title=title, alt=f"{title} over ability from {-reach:g} to {reach:g}.", height=460)

@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from irtvi.plots.item_curves import chosen_items
 from irtvi.plots.labels import name_of
+from irtvi.plots.reach import drawn_abilities, reach_of
 from irtvi.plots.theme import ABILITY, look, styled, translucent
 from irtvi.plots.traces import band, joined
 from irtvi.results.result import Result
@@ -45,7 +46,7 @@ def information(
     """
     wanted = chosen_items(result, items)
     colours = look(dark)
-    theta = np.linspace(-4, 4, N_POINTS)
+    reach, theta = reach_of(result), drawn_abilities(result, N_POINTS)
     table = result.curves(wanted, theta, what="information", level=level)
     figure = make_subplots(specs=[[{"secondary_y": len(wanted) > 1}]])
     if len(wanted) <= MOST_NAMED:
@@ -57,6 +58,7 @@ def information(
                     x=own["theta"], y=own["value"], mode="lines", name=name_of(item), legendgroup=name_of(item),
                     line={"color": colour, "width": 2}, customdata=[[name_of(item)]] * len(own),
                     hovertemplate="%{customdata[0]}: θ %{x:.2f}, information %{y:.2f}<extra></extra>",
+                    showlegend=len(wanted) > 1,
                 )
             )  # fmt: skip
     else:
@@ -72,12 +74,12 @@ def information(
     errors = _standard_error(table, theta, colours.ink)
     if len(wanted) > 1:
         figure.add_trace(errors, secondary_y=True)
-    figure.update_xaxes(title_text=ABILITY, range=[-4, 4])
+    figure.update_xaxes(title_text=ABILITY, range=[-reach, reach])
     figure.update_yaxes(title_text="Information", rangemode="tozero")
     top = int(np.nanargmax(table["value"].to_numpy()))
     most, at = wanted[top // N_POINTS], theta[top % N_POINTS]
     title = f"Information of {len(wanted)} items" if len(wanted) > 1 else f"Information of item {name_of(wanted[0])}"
-    alt = f"{title} over ability from -4 to 4; item {most} tells most, at ability {at:.1f}."
+    alt = f"{title} over ability from {-reach:g} to {reach:g}; item {most} tells most, at ability {at:.1f}."
     styled(figure, dark, title=title, alt=alt, height=420)
     if len(wanted) > 1:
         highest = min([LARGEST_SE, 1.1 * float(np.max(np.array(errors.y), initial=0.0)) or LARGEST_SE])

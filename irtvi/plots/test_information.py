@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from irtvi.plots.abilities import posterior_density
 from irtvi.plots.item_curves import chosen_items
+from irtvi.plots.reach import drawn_abilities, reach_of
 from irtvi.plots.theme import ABILITY, look, styled, translucent
 from irtvi.plots.traces import band
 from irtvi.results.result import Result
@@ -41,7 +42,7 @@ def test_information(
     """
     colours = look(dark)
     wanted = chosen_items(result, list(items) if items is not None else None)
-    table = result.curves(wanted, what="test_information", level=level)
+    table = result.curves(wanted, drawn_abilities(result), what="test_information", level=level)
     figure = make_subplots(specs=[[{"secondary_y": True}]])
     answered = result.abilities.loc[result.abilities["n_answered"] > 0]
     place, density = posterior_density(answered)
@@ -70,7 +71,7 @@ def test_information(
         ),
         secondary_y=True,
     )  # fmt: skip
-    figure.update_xaxes(title_text=ABILITY, range=[-4, 4])
+    figure.update_xaxes(title_text=ABILITY, range=[-reach_of(result), reach_of(result)])
     figure.update_yaxes(title_text="Information", rangemode="tozero", secondary_y=False)
     highest = min(LARGEST_SE, 1.1 * float(np.nanmax(errors["value"].to_numpy())))
     figure.update_yaxes(title_text="Standard error of θ", range=[0, highest], secondary_y=True)

@@ -17,6 +17,7 @@ from irtvi.plots.curves_page import curves_page
 from irtvi.plots.difficulties import difficulties
 from irtvi.plots.labels import apart, packed
 from irtvi.plots.person_item_map import _room, _ticks
+from irtvi.plots.reach import reach_of
 from irtvi.results.person_density import person_density
 
 
@@ -284,3 +285,19 @@ def test_wilson_interval():
     _, lower, upper = wilson(np.array([81.0, 0.0]), np.array([263.0, 20.0]), 0.95)
     np.testing.assert_allclose(lower, [0.2553, 0.0], atol=5e-5)
     np.testing.assert_allclose(upper, [0.3662, 0.1611], atol=5e-5)
+
+
+def test_curves_reach_as_far_as_people_do(lsat7):
+    """A Rasch model gives ability its own sd: between -4 and 4 it would leave out half of these people."""
+    rng = np.random.default_rng(5)
+    theta, b = rng.normal(0, 4, size=(300, 1)), np.linspace(-6, 6, 12)
+    right = rng.random((300, 12)) < 1 / (1 + np.exp(b - theta))
+    wide = irtvi.fit(pd.DataFrame(right.astype(int)).add_prefix("Q"), model="rasch")
+    reach = reach_of(wide)
+    assert 3 * wide.population["sd"].iloc[0] <= reach < 3 * wide.population["sd"].iloc[0] + 1.2
+    for figure in (plots.icc(wide, "Q0"), plots.test_information(wide), plots.information(wide, "Q0"),
+                   plots.category_curves(wide, "Q0"), plots.icc_lines(wide)):  # fmt: skip
+        assert tuple(figure.layout.xaxis.range) == (-reach, reach)
+        drawn = np.concatenate([np.asarray(trace.x, dtype=float) for trace in figure.data])
+        assert np.nanmin(drawn) <= -reach < -9 < 9 < reach <= np.nanmax(drawn)
+    assert reach_of(lsat7) == 4.0
