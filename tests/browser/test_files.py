@@ -85,7 +85,7 @@ def journey(visit, tmp_path):
 def test_wide(journey, reference, name, persons, items, missing):
     path = reference / "data" / name
     said = journey.upload(path)
-    for shown in (f"{persons:,}", f"{items}", missing, "one row for each person", "column 'id'"):
+    for shown in (f"{persons:,}", f"{items}", missing, "one row for each student", "column 'id'"):
         assert shown in said
     scores = journey.export()
     assert len(scores) == persons
