@@ -100,7 +100,7 @@ def regression(scores: Float[Tensor, " persons"], theta: Float[Tensor, " nodes"]
 
 
 def _enough(persons: Int[Tensor, " some"], cells: Cells) -> Int[Tensor, " enough"]:
-    """Every so manieth person, where that leaves enough of them and of their answers."""
+    """Every second, third or later person, as far as that leaves enough of them and of their answers."""
     answers_per_item = cells.n_responses * len(persons) / max(cells.n_persons, 1) / max(cells.n_items, 1)
     return persons[:: max(1, int(min(len(persons) / ENOUGH_PERSONS, answers_per_item / ENOUGH_ANSWERS)))]
 

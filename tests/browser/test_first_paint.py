@@ -25,11 +25,8 @@ def hundred_thousand(tmp_path_factory):
     return path
 
 
-def held(found):
-    """The promise, where other processes compute too: each gets its share of the processors."""
+def test_hundred_thousand_people(chromium, hundred_thousand, tmp_path):
+    """Where other processes compute too each gets its share of the processors."""
+    found = measure(chromium, hundred_thousand, tmp_path)
     share = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     assert {paint.page: paint.first for paint in found.paints if paint.first > PROMISED * share} == {}
-
-
-def test_hundred_thousand_people(chromium, hundred_thousand, tmp_path):
-    held(measure(chromium, hundred_thousand, tmp_path))

@@ -292,7 +292,7 @@ TABLES = [
 ]  # fmt: skip
 
 
-def outcome_of(row: Row, read_it: Callable[[], Responses]) -> None:
+def assert_outcome(row: Row, read_it: Callable[[], Responses]) -> None:
     """Read and compare with what the row says."""
     if isinstance(row.outcome, type) and issubclass(row.outcome, Warning):
         with warnings.catch_warnings(record=True) as caught:
@@ -321,15 +321,15 @@ def test_file(row, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MAX_WORKBOOK_BYTES", 2**20)
     path = tmp_path / row.file
     path.write_bytes(row.source.encode() if isinstance(row.source, str) else row.source)
-    outcome_of(row, lambda: read(path, **row.options))
-    outcome_of(row, lambda: read(io.BytesIO(path.read_bytes()), **row.options))
+    assert_outcome(row, lambda: read(path, **row.options))
+    assert_outcome(row, lambda: read(io.BytesIO(path.read_bytes()), **row.options))
 
 
 @pytest.mark.filterwarnings("ignore::irtvi.errors.IrtviWarning")
 @pytest.mark.parametrize("row", TABLES, ids=lambda row: row.name)
 def test_table(row):
     before = row.source.copy()
-    outcome_of(row, lambda: read(row.source, **row.options))
+    assert_outcome(row, lambda: read(row.source, **row.options))
     pd.testing.assert_frame_equal(pd.DataFrame(row.source), pd.DataFrame(before))
 
 

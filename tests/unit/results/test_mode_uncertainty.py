@@ -44,7 +44,7 @@ def by_theorem(method, model, free, data):
     return out
 
 
-def check(method, model, free, data):
+def assert_as_differences_say(method, model, free, data):
     directions, expected = by_differences(method, model, free, data)
     found = by_theorem(method, model, free, data) @ directions.T
     known = torch.isfinite(found[:, 0])
@@ -57,7 +57,7 @@ def check(method, model, free, data):
 @pytest.mark.parametrize(("model", "missing"), [("2pl", 0.0), ("3pl", 0.3)])
 def test_two_categories(simulated, method, model, missing):
     case = simulated(40, 9, missing=missing, model=model, c=0.2 if model == "3pl" else 0.0, seed=12)
-    check(method, case.model, case.free, case.data)
+    assert_as_differences_say(method, case.model, case.free, case.data)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -66,14 +66,14 @@ def test_several_categories(method, model):
     drawn = irtvi.simulate(model, 30, 5, n_categories=3, seed=4)
     result = irtvi.fit(drawn.responses, model)
     data = Data.of(result.responses_of(None), result.item_models, torch.device("cpu"))
-    check(method, result.model, result.posterior.free, data)
+    assert_as_differences_say(method, result.model, result.posterior.free, data)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_measured_answers_and_lists(method):
     result = irtvi.fit(irtvi.simulate("normal", 40, 6, missing=0.2, seed=4).responses, "normal")
     data = Data.of(result.responses_of(None), result.item_models, torch.device("cpu"))
-    check(method, result.model, result.posterior.free, data)
+    assert_as_differences_say(method, result.model, result.posterior.free, data)
 
 
 def test_a_free_population_moves_the_posterior_mode_alone():
@@ -81,8 +81,8 @@ def test_a_free_population_moves_the_posterior_mode_alone():
     built = build(Specification("rasch", priors=None), responses)
     data = Data.of(responses, built.item_models, torch.device("cpu"))
     free = built.model.start() + 0.1
-    check("map", built.model, free, data)
-    check("ml", built.model, free, data)
+    assert_as_differences_say("map", built.model, free, data)
+    assert_as_differences_say("ml", built.model, free, data)
     sd = built.model.free_names(list(range(5))).index(("population", "sd"))
     assert by_theorem("ml", built.model, free, data)[:, sd].nan_to_num().abs().max() == 0.0
     assert by_theorem("map", built.model, free, data)[:, sd].abs().max() > 0.01

@@ -14,7 +14,7 @@ from irtvi.results.sum_scores import eap_sum
 STEP = 1e-3
 
 
-def check(model, free, data, values):
+def assert_as_differences_say(model, free, data, values):
     """Along two directions in the space of free parameters, by central differences of fourth order."""
     directions = torch.randn(2, model.n_free, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     found = by_recursion(model, free, data, values) @ directions.T
@@ -40,14 +40,14 @@ def test_sets_of_answered_items(simulated, monkeypatch, numbers):
     monkeypatch.setattr(sum_score_uncertainty, "NUMBERS", numbers)
     case = simulated(15, 9, missing=0.3, model="3pl", c=0.2, seed=9)
     values = torch.tensor([[0.0, 1.0], [1.0, 2.0], [0.0, 2.0], *[[0.0, 1.0]] * 5, [1.0, 0.0]], dtype=torch.float64)
-    check(case.model, case.free, case.data, values)
+    assert_as_differences_say(case.model, case.free, case.data, values)
 
 
 def test_several_categories():
     result = irtvi.fit(irtvi.simulate("gpcm", 60, 5, n_categories=4, missing=0.1, seed=4).responses, "gpcm")
     data = Data.of(result.responses_of(None), result.item_models, torch.device("cpu"))
     values = torch.arange(4.0, dtype=torch.float64).repeat(5, 1)
-    check(result.model, result.posterior.free, data, values)
+    assert_as_differences_say(result.model, result.posterior.free, data, values)
 
 
 def test_a_free_population_takes_part(generator):
@@ -55,7 +55,7 @@ def test_a_free_population_takes_part(generator):
     built = build(Specification("rasch", priors=None), responses)
     data = Data.of(responses, built.item_models, torch.device("cpu"))
     free, values = built.model.start() + 0.1, torch.tensor([[0.0, 1.0]] * 5, dtype=torch.float64)
-    check(built.model, free, data, values)
+    assert_as_differences_say(built.model, free, data, values)
     J = by_recursion(built.model, free, data, values)
     root = torch.randn(6, 6, generator=generator, dtype=torch.float64)
     precision = root @ root.T + torch.eye(6, dtype=torch.float64)
