@@ -13,7 +13,9 @@ _TEACHER: Rules = (
     (re.compile(r"^Abilities in order"), "Scores in order, with the likely range"),
     (re.compile(r"^Difficulty and discrimination"), "Questions: how hard, how well they tell apart"),
     (re.compile(r"^Item characteristic curve: "), "How the chance grows: "),
+    (re.compile(r"^Abilities of ([\d,]+) persons"), r"Scores of \1 students"),
     (re.compile(r"( of [\d,]+) persons"), r"\1 students"),
+    (re.compile(r"^Ability of person (?=\S)"), "Score of student "),
     (re.compile(r" under (\d+) models$"), r" in \1 kinds of analysis"),
     (re.compile(r"<br>discrimination %"), "<br>tells apart %"),
     (re.compile(r": θ (?=about|%)"), ": ability "),
@@ -30,7 +32,6 @@ _TEACHER: Rules = (
     (re.compile(r"^Difficulty( \(b\))?$"), "Difficulty"),
     (re.compile(r"^Discrimination( \(a\))?$"), "How well it tells students apart"),
     (re.compile(r"^point estimates$"), "scores"),
-    (re.compile(r"^Abilities of ([\d,]+) persons"), r"Scores of \1 students"),
     (re.compile(r"^θ (?=about|%)"), "ability "),
     (re.compile(r"%\{y\} persons"), "%{y} students"),
     (re.compile(r"^Log marginal likelihood.*$"), "How well it describes the answers"),
@@ -52,7 +53,7 @@ _TEACHER: Rules = (
     ),
     (
         re.compile(r"^Held-out log-likelihood, against the best$"),
-        "Worse than the best by",
+        "Against the best: below 0 is worse",
     ),
     (re.compile(r"^Models side by side$"), "Kinds of analysis side by side"),
     (re.compile(r"^The same people twice \(r = .*\)$"), "The same students twice"),
@@ -89,6 +90,8 @@ _TEACHER_ALT: Rules = (
 )
 _BENCHMARK: Rules = (
     (re.compile(r"^Ability \(θ\)$"), "Capability (θ)"),
+    (re.compile(r"^Abilities of ([\d,]+) persons"), r"Capabilities of \1 models"),
+    (re.compile(r"^Ability of person (?=\S)"), "Capability of model "),
     (re.compile(r"^Persons$"), "Models"),
     (re.compile(r"^Items$"), "Tasks"),
     (re.compile(r"^Item (?=\S)"), "Task "),

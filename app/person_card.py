@@ -11,7 +11,7 @@ from choosing import choose_one
 from figures import kept, show
 from jobs import Job
 from session import Workspace
-from words import Words
+from words import Words, count
 
 from irtvi import plots
 from irtvi.diagnostics.person_answers import person_answers
@@ -50,8 +50,8 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, cut: float,
         return
     odd = answers[answers["chance"] < SURPRISING]
     st.caption(
-        f"{len(answers)} answers, {len(odd)} of them surprising: less than {SURPRISING:.0%} likely for "
-        f"somebody with this {words['ability']}."
+        f"{count(len(answers), 'answer', 'answers')}, {len(odd)} of them surprising: less than {SURPRISING:.0%} likely "
+        f"for somebody with this {words['ability']}."
     )
     st.dataframe(
         answers,

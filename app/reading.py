@@ -160,6 +160,11 @@ class Reading:
     error: Exception | None = None
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def remarks(self) -> list[str]:
+        """The notes about what `guesses` does not tell."""
+        return [note for note in self.notes if not note.startswith(_TOLD)]
+
     def guesses(self) -> dict[str, str]:
         """How the file was read, in the words of the page's select boxes."""
         found = {"Separator": "comma", "Decimal mark": "point"}
@@ -196,6 +201,13 @@ def _kind_of_scoring(coding: ItemCoding) -> str:
 
 
 LAYOUTS = {"wide": "one row for each person", "long": "one row for each answer"}
+_TOLD = (
+    "The delimiter is ",
+    "Numbers have a decimal comma",
+    "Read as wide: ",
+    "Read as long: ",
+    "Person ids are in column ",
+)
 _MARKS = {";": "semicolon", "\\t": "tab", "|": "vertical bar", ",": "comma"}
 
 

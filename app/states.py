@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 from jobs import Job
+from links import link
 from session import Workspace
 from words import Words
 
@@ -13,7 +14,7 @@ def needs_data(workspace: Workspace, words: Words) -> bool:
     if workspace.reading is not None and workspace.reading.responses is not None:
         return True
     st.info("There are no data yet.")
-    st.page_link("views/data.py", label="Go to Data: try a sample or bring a file")
+    link("data", "Go to Data: try a sample or bring a file")
     return False
 
 
@@ -30,5 +31,5 @@ def needs_fit(workspace: Workspace, words: Words) -> Job | None:
         st.info(f"The {words['fit']} is still running; this page fills when it is done.")
     else:
         st.info(f"There is no {words['fit']} of these data yet.")
-    st.page_link("views/fit.py", label=f"Go to {words['Fit']}")
+    link("fit", f"Go to {words['Fit']}")
     return None

@@ -144,7 +144,7 @@ _JARGON = (
     (re.compile(r"\bPersons\b"), "Students"),
     (re.compile(r"\bPerson ids\b"), "Student ids"),
     (re.compile(r"\bparameters\b"), "results"),
-    (re.compile(r"\bthe population's mean and sd\b"), "the average of all such students, and their spread"),
+    (re.compile(r"\bno answer: the population's mean and sd\b"), "no answer, so the average of all such students"),
     (re.compile(r"\bthe population's mean\b"), "the average of all such students"),
 )
 

@@ -83,6 +83,7 @@ def _table(workspace: Workspace, table: pd.DataFrame, words: Words) -> None:
         width="stretch",
         height=min(420, 38 + 35 * max(2, len(shown))),
         lazy=len(shown) > MOST_SENT,
+        placeholder="–",
         alt=f"{words['Abilities']}: one row for each {words['person']}.",
         column_config={name: _column(name, words) for name in columns},
     )

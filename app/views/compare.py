@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 from figures import show
 from jobs import Job
+from links import link
 from predicting import HeldOut
 from session import Workspace, current
 from sidebar import words_of
@@ -26,7 +27,7 @@ _LABELS = {
     "held_out_difference": "Difference from the best", "held_out_se": "its se", "verdict": "Verdict",
 }  # fmt: skip
 _FORMATS = {"n_parameters": "%d", "df": "%d", "seconds": "%.1f"}
-_PLAIN = {"converged": "Complete", "seconds": "Seconds", "held_out_difference": "Worse by",
+_PLAIN = {"converged": "Complete", "seconds": "Seconds", "held_out_difference": "Against the best",
           "held_out_se": "give or take", "verdict": "Verdict"}  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def page() -> None:
     fits = {fit.request.label: fit for fit in workspace.fits}
     if len(fits) < 2:
         st.info(f"Two {words['fits']} or more can be compared; so far there is one.")
-        st.page_link("views/fit.py", label=f"Go to {words['Fit']} and choose several {words['models']}")
+        link("fit", f"Go to {words['Fit']} and choose several {words['models']}")
         return
     chosen = st.multiselect(f"Which {words['fits']}", list(fits), default=list(fits)[:7], key="compared")
     results = {name: fits[name].result for name in chosen if fits[name].result is not None}

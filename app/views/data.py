@@ -158,9 +158,9 @@ def _how_it_was_read(workspace: Workspace, words: Words) -> None:
     st.subheader("How the file was read")
     facts = reading.guesses()
     if reading.preview is not None:
-        said = "  ·  ".join(f"{name}: **{words.sentence(value)}**" for name, value in facts.items())
+        said = "  ·  ".join(f"{words.sentence(name)}: **{words.sentence(value)}**" for name, value in facts.items())
         st.markdown(said.replace("$", "\\$"))
-        for note in reading.notes:
+        for note in reading.remarks:
             st.caption(words.sentence(note).replace("$", "\\$"))
         with st.expander("First rows of the file", expanded=reading.error is not None):
             st.dataframe(_texts(reading.preview), hide_index=True, width="stretch")

@@ -13,6 +13,9 @@ from sidebar import words_of
 from states import needs_fit
 from words import Words
 
+MANIFEST = ("Manifest", "Hash of the data, settings, versions, seed.")
+DIGITS = 4
+
 
 def page() -> None:
     workspace = current()
@@ -24,13 +27,16 @@ def page() -> None:
     cut, reference = cut_and_reference(workspace, job, words)
     _files(workspace, job, cut, reference, words)
     with st.expander("The first rows of the scores", expanded=True):
-        table = scores_of(job, cut, reference).head(10)
+        table = scores_of(job, cut, reference).head(10).copy()
+        numbers = table.select_dtypes("float").columns
+        # The browser would show -1e-9 with all its digits, and -0.0 with its sign.
+        table[numbers] = table[numbers].round(DIGITS) + 0.0
         table.index = table.index.astype(str)
         if words.plain:
             table = table.rename(columns=words.column)
-        st.dataframe(table, width="stretch", alt=f"The first rows of the {words['abilities']}.")
-        if not words.plain:
-            st.caption(_legend(words))
+        st.dataframe(table, width="stretch", placeholder="–", alt=f"The first rows of the {words['abilities']}.")
+        same = "In the file the columns stand in this order, under their technical names."
+        st.caption(same if words.plain else _legend(words))
     with st.expander("The script"):
         st.code(script(workspace.source, workspace.choices, job, cut, reference), language="python")
 
@@ -47,11 +53,12 @@ def _files(workspace: Workspace, job: Job, cut: float, reference: Reference, wor
         "manifest.json": partial(manifest, source, choices, job, cut, reference),
         "reproduce.py": lambda: script(source, choices, job, cut, reference).encode(),
     }
+    tools = "" if words.plain else ": irtvi score, or irtvi.load"
     said = {
         "scores.csv": (words["abilities"].capitalize(), f"One row for each {words['person']}, with your own ids."),
         "items.csv": (words["Items"], f"One row for each {words['item']}."),
-        "model.irtvi": ("Saved " + words["fit"], f"To score new {words['persons']} later: irtvi score, or irtvi.load."),
-        "manifest.json": ("Manifest", "Hash of the data, settings, versions, seed."),
+        "model.irtvi": (f"Saved {words['fit']}", f"To score new {words['persons']} later{tools}."),
+        "manifest.json": ("What was done", "File, settings and versions.") if words.plain else MANIFEST,
         "reproduce.py": ("Python script", "Gives the same numbers from the same file."),
     }
     st.download_button(
@@ -60,7 +67,7 @@ def _files(workspace: Workspace, job: Job, cut: float, reference: Reference, wor
     )  # fmt: skip
     columns = st.columns(len(make))
     for column, (name, build) in zip(columns, make.items(), strict=True):
-        with column.container(border=True, height="stretch"):
+        with column.container(border=True, height="stretch", vertical_alignment="distribute"):
             st.markdown(f"**{said[name][0]}**")
             st.caption(said[name][1])
             st.download_button(

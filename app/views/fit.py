@@ -7,6 +7,7 @@ import streamlit as st
 from figures import show
 from fit_choices import AUTOMATIC, suitable, with_item_types
 from jobs import Job, Request
+from links import link
 from predicting import HeldOut
 from session import Workspace, current, keep, remember
 from sidebar import words_of
@@ -144,7 +145,7 @@ def _task(workspace: Workspace, task: Task, words: Words) -> None:
     elif isinstance(task, Job) and task.result is not None:
         _verdict(task, words)
     elif isinstance(task, HeldOut) and task.table is not None:
-        st.page_link("views/compare.py", label="See the comparison")
+        link("compare", "See the comparison")
     else:
         st.caption(words.sentence(task.message))
 

@@ -156,7 +156,7 @@ def _facts(result: Result, item: Hashable, words: Words) -> None:
         if name.endswith("_sd") or name in ("model", "status") or not isinstance(value, int | float) or pd.isna(value):
             continue
         spread = row.get(f"{name}_sd")
-        sure = f" ± {spread:.2f}" if spread is not None and pd.notna(spread) else ""
+        sure = f" ± {spread:.2f}" if spread is not None and spread > 0 else ""
         if words.shows(name):
             facts.append(f"{words.column(name).strip()}: **{value:,.0f}**" if name == "n_answered" else
                          f"{words.column(name).strip()}: **{value:.2f}**{sure}")  # fmt: skip

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 from escaping import plain
 from figures import kept, show_below
+from links import link
 from session import current
 from sidebar import words_of
 from states import needs_fit
@@ -54,11 +55,11 @@ def _cards(result: Result, words: Words) -> None:
     with cards[0].container(border=True, height="stretch"):
         st.metric(words["Persons"], f"{len(persons):,}")
         st.caption(f"{count(answered, words['person'], words['persons'])} answered something.")
-        st.page_link("views/abilities.py", label=f"See all {words['abilities']}")
+        link("abilities", f"See all {words['abilities']}")
     with cards[1].container(border=True, height="stretch"):
         st.metric(words["Items"], f"{len(items):,}")
-        st.caption(f"Each was answered by {items['n_answered'].median():,.0f} {words['persons']} (median).")
-        st.page_link("views/items.py", label=f"See all {words['items']}")
+        st.caption(_about_answers(items["n_answered"], words))
+        link("items", f"See all {words['items']}")
     with cards[2].container(border=True, height="stretch"):
         st.metric("Reliability", f"{reliability:.2f}", help=None if words.plain else EMPIRICAL)
         st.caption(_about_reliability(reliability, words))
@@ -66,12 +67,18 @@ def _cards(result: Result, words: Words) -> None:
         st.metric(f"{words['Items']} to look at", f"{len(odd_items):,}")
         st.caption(_about(odd_items, words["item"], words["items"], words))
         if len(odd_items):
-            st.page_link("views/items.py", label="Look at them")
+            link("items", "Look at them")
     with cards[4].container(border=True, height="stretch"):
         st.metric(f"{words['Persons']} to look at", f"{len(odd_persons):,}")
         st.caption(_about(odd_persons, words["person"], words["persons"], words))
         if len(odd_persons):
-            st.page_link("views/abilities.py", label="Look at them")
+            link("abilities", "Look at them")
+
+
+def _about_answers(n_answered: pd.Series, words: Words) -> str:
+    whose = "Each" if n_answered.nunique() == 1 else f"A typical {words['item']}"
+    people = count(n_answered.median(), words["person"], words["persons"])
+    return f"{whose} was answered by {people}" + ("." if words.plain or whose == "Each" else " (median).")
 
 
 def _about_reliability(value: float, words: Words) -> str:
@@ -90,7 +97,7 @@ def _about(flagged: pd.Series, one: str, many: str, words: Words) -> str:
     reason = plain(words.sentence(flagged.iloc[0]), 200)
     if len(flagged) == 1:
         return f"{one.capitalize()} {plain(flagged.index[0], 30)}: {reason}"
-    return f"{count(len(flagged), one, many)}, such as {plain(flagged.index[0], 30)}: {reason}"
+    return f"{count(len(flagged), one, many)}, such as {one} {plain(flagged.index[0], 30)}: {reason}"
 
 
 page()

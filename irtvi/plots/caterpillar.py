@@ -50,13 +50,15 @@ def caterpillar(result: Result, *, most: int = 300, level: float = 0.95, dark: b
                 "%{customdata[0]}: θ %{x:.2f} (%{customdata[1]:.2f} to %{customdata[2]:.2f})"
                 "<br>place %{y}<extra></extra>"
             ),
-            showlegend=False,
+            showlegend=False, cliponaxis=False,
         )
     )  # fmt: skip
-    edge = max(1.0, 0.5 * len(table) / len(shown))
+    named = len(shown) <= MOST_NAMED
+    # There is no place 0: an axis of numbers ends where the first place does.
+    edge = 1.0 if named else 0.5
     figure.update_xaxes(title_text=ABILITY)
     figure.update_yaxes(title_text="Place", range=[len(table) + edge, 1 - edge])
-    if len(shown) <= MOST_NAMED:
+    if named:
         names = [name_of(person, LONGEST_NAME) for person in ids]
         figure.update_yaxes(title_text=None, tickvals=place, ticktext=names)
     title = "Abilities in order"

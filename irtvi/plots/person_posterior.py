@@ -79,4 +79,4 @@ def person_posterior(
         alt += f" Above the cut {cut:g} with a chance of {chance:.0%}."
     figure.update_xaxes(title_text=ABILITY, range=ends)
     figure.update_yaxes(title_text="Density", range=[0, top])
-    return styled(figure, dark, title=f"Ability of {name_of(person)}", alt=alt, height=360)
+    return styled(figure, dark, title=f"Ability of person {name_of(person)}", alt=alt, height=360)

@@ -78,6 +78,21 @@ def test_teacher_reads_plain_words(name, results):
         assert not JARGON.search(re.sub(r"%\{.*?\}", "", text)), text
 
 
+@pytest.mark.parametrize(
+    ("text", "teacher", "benchmark"),
+    [
+        ("Abilities of 1,000 persons", "Scores of 1,000 students", "Capabilities of 1,000 models"),
+        ("Ability of person 8", "Score of student 8", "Capability of model 8"),
+    ],
+)
+def test_titles_speak_to_their_audience(text, teacher, benchmark):
+    from figure_words import said
+
+    assert said(text, "Teacher") == teacher
+    assert said(text, "Benchmark") == benchmark
+    assert said(text, "Psychometrician") == text
+
+
 def texts(part, key=""):
     """What is written in a figure: titles, legends, text beside points and under the mouse."""
     if isinstance(part, dict):

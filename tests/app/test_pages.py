@@ -39,6 +39,37 @@ def test_teacher_sees_no_jargon(ready):
             assert word not in said, (page, word)
 
 
+def test_typical_number_of_answers_is_told_where_it_is_the_same(ready):
+    ready.speak("Teacher")
+    at = ready.go("overview")
+    assert "Each was answered by 1,000 students." in [caption.value for caption in at.caption]
+
+
+def test_parameters_that_are_fixed_have_no_spread(ready):
+    ready.speak("Psychometrician")
+    at = ready.go("items")  # of the Rasch model, fitted last
+    facts = next(text.value for text in at.markdown if "a (discrimination)" in text.value)
+    assert "a (discrimination): **1.00**  ·" in facts
+
+
+def test_first_rows_of_the_export_have_few_digits():
+    from .conftest import Dashboard
+
+    dashboard = Dashboard()
+    from reading import Source
+
+    table = pd.DataFrame(np.random.default_rng(1).integers(0, 2, (200, 5)), columns=list("pqrst"), dtype="Int64")
+    table.iloc[0] = pd.NA
+    dashboard.workspace.open(Source("table.csv", table.to_csv(index=False).encode()))
+    dashboard.at.run()
+    dashboard.click("fit-now")
+    dashboard.wait()
+    shown = dashboard.go("export").dataframe[0].value
+    numbers = shown.select_dtypes("float")
+    assert (numbers == numbers.round(4))[numbers.notna()].all(axis=None)
+    assert str(numbers["Ability"].iloc[0]) == "0.0"
+
+
 def test_numbers_are_the_same_for_every_audience(ready):
     shown = []
     for audience in AUDIENCES:

@@ -76,6 +76,7 @@ def test_guesses_are_shown_and_mended(read):
     assert guessed["Separator"] == "semicolon"
     assert guessed["Decimal mark"] == "comma"
     assert guessed["Ids"] == "column 'Name'"
+    assert read(content).remarks == []  # nothing is said twice
     mended = read(content, number_rows=True, items=("a", "b"))
     assert mended.guesses()["Ids"] == "rows are numbered"
 

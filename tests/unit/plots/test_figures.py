@@ -233,6 +233,7 @@ def test_caterpillar_is_thinned_by_rank(lsat7):
     assert len(figure.data[0].x) == 11
     assert (figure.data[0].x[0], figure.data[0].x[-1]) == (ordered.iloc[0], ordered.iloc[-1])
     assert (figure.data[0].y[0], figure.data[0].y[-1]) == (len(ordered), 1)  # the highest has place 1
+    assert min(plots.caterpillar(lsat7).layout.yaxis.range) > 0  # and nobody has place 0
 
 
 def test_comparison_shows_held_out_differences():
