@@ -101,11 +101,17 @@ _COLUMNS: dict[str, tuple[str, str, str]] = {
     "c_sd": ("±  ", "sd of c", "sd of c"),
     "u": ("Ceiling", "u (upper asymptote)", "u (ceiling)"),
     "u_sd": ("±   ", "sd of u", "sd of u"),
+    "difficulty": ("Difficulty", "Difficulty", "Difficulty"),
+    "difficulty_sd": ("± ", "sd of the difficulty", "sd of the difficulty"),
+    "slope": ("Tells students apart", "Slope", "Slope"),
+    "slope_sd": ("±    ", "sd of the slope", "sd of the slope"),
+    "lower_asymptote": ("Lowest average", "Lower asymptote", "Floor"),
+    "upper_asymptote": ("Highest average", "Upper asymptote", "Ceiling"),
     "mean": ("Average points", "Mean (p)", "Solve rate"),
     "item_rest": ("Agrees with the rest", "Item-rest r", "Task-rest r"),
 }
 
-_TEACHER_HIDDEN = frozenset({"sd_items", "reliable", "max_score", "model"})
+_TEACHER_HIDDEN = frozenset({"sd_items", "reliable", "max_score", "model", "lower_asymptote", "upper_asymptote"})
 _OPTIONS = {
     "categories": "the column “order of answers” of the table",
     "key": "the column “key” of the table",
@@ -133,6 +139,7 @@ _CHOSEN = re.compile(r"\b(" + "|".join(_OPTIONS) + r")=('[^']*'|True|False)")
 _CHOICES = {"False": "no column", "True": "all"}
 _STEP = re.compile(r"[bt](\d+)")
 _OPTION = re.compile(r"\b(" + "|".join(_OPTIONS) + r")=(?![\w'\"\[({])")
+_ALL_COUNTS = re.compile(r"declare all of them when reading the data: categories=\{.*?\}")
 # Names of columns and the like stay as they are.
 _QUOTED = re.compile(r"((?<!\w)'[^']*'(?!\w))")
 _JARGON = (
@@ -144,6 +151,8 @@ _JARGON = (
     (re.compile(r"\bPersons\b"), "Students"),
     (re.compile(r"\bPerson ids\b"), "Student ids"),
     (re.compile(r"\bparameters\b"), "results"),
+    (re.compile(r"\b\w+ at its boundary\b"), "its numbers are at the end of what is possible"),
+    (re.compile(r"\bnegative discrimination\b"), "the better the student, the worse the answer"),
     (re.compile(r"\bno answer: the population's mean and sd\b"), "no answer, so the average of all such students"),
     (re.compile(r"\bthe population's mean\b"), "the average of all such students"),
 )
@@ -180,7 +189,7 @@ class Words:
         """Whether a column of a table is shown."""
         if not self.plain:
             return True
-        return name not in _TEACHER_HIDDEN and (name in _COLUMNS or not name.endswith("_sd"))
+        return name not in _TEACHER_HIDDEN and (name in _COLUMNS or _STEP.fullmatch(name) is not None)
 
     def model(self, name: str) -> str:
         """What an item model is called."""
@@ -196,6 +205,7 @@ class Words:
 
     def sentence(self, text: str) -> str:
         """A sentence of irtvi: options are named as the page names them, and in the audience's words."""
+        text = _ALL_COUNTS.sub("name all of them, from 0 on, in the column “order of answers” on the page Data", text)
         text = _CHOSEN.sub(lambda found: f"{_OPTIONS[found[1]]} ({_CHOICES.get(found[2], found[2])})", text)
         text = _OPTION.sub(lambda found: _OPTIONS[found[1]], text)
         if not self.plain:

@@ -132,9 +132,9 @@ def _changes(results: dict[str, Result], words: Words) -> None:
                 "theta_first": st.column_config.NumberColumn("Score before", format="%.2f"),
                 "theta_second": st.column_config.NumberColumn("Score after", format="%.2f"),
                 "difference": st.column_config.NumberColumn("Change", format="%+.2f"),
-                "rank_first": st.column_config.NumberColumn("Place before", format="%g"),
-                "rank_second": st.column_config.NumberColumn("Place after", format="%g"),
-                "shift": st.column_config.NumberColumn("Places up", format="%+g"),
+                "rank_first": st.column_config.NumberColumn("Place before", format="%.0f"),
+                "rank_second": st.column_config.NumberColumn("Place after", format="%.0f"),
+                "shift": st.column_config.NumberColumn("Places up", format="%+.0f"),
             },
         )
 

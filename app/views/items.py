@@ -14,7 +14,7 @@ from jobs import Job
 from session import Workspace, current
 from sidebar import words_of
 from states import needs_fit
-from words import Words
+from words import Words, count
 
 from irtvi import Result, plots
 from irtvi.diagnostics.flags import item_flags
@@ -22,7 +22,7 @@ from irtvi.plots.difficulties import has_difficulties
 from irtvi.plots.item_curves import is_binary, is_ordered
 from irtvi.results.formula import intercepts
 
-MOST_OVERLAID = 7
+MOST_OVERLAID, FIRST_OVERLAID = 7, 2
 MOST_SPARKLINES = 1_000
 SPARKLINE = np.linspace(-4, 4, 17)
 
@@ -39,7 +39,8 @@ def page() -> None:
     if flags.empty:
         st.success(f"No {words['item']} stands out.")
     else:
-        st.warning(f"{len(flags)} {words['items']} deserve a look; the reason stands in the table.")
+        deserve = "deserves" if len(flags) == 1 else "deserve"
+        st.warning(f"{count(len(flags), words['item'], words['items'])} {deserve} a look; the table says why.")
     from_scatter = None
     if has_difficulties(result):
         left, right = st.columns([3, 2])
@@ -122,7 +123,7 @@ def _panel(workspace: Workspace, job: Job, item: Hashable, words: Words) -> None
     chosen: list[str] = []
     if others and ordered:
         chosen = st.multiselect(
-            "Beside it", list(others), default=list(others)[: MOST_OVERLAID - 1], max_selections=MOST_OVERLAID - 1,
+            "Beside it", list(others), default=list(others)[:FIRST_OVERLAID], max_selections=MOST_OVERLAID - 1,
             key=f"overlay-{job.id}", help=f"Curves of other {words['fits']} of the same data.",
         )  # fmt: skip
     left, right = st.columns(2)

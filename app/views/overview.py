@@ -58,7 +58,7 @@ def _cards(result: Result, words: Words) -> None:
         link("abilities", f"See all {words['abilities']}")
     with cards[1].container(border=True, height="stretch"):
         st.metric(words["Items"], f"{len(items):,}")
-        st.caption(_about_answers(items["n_answered"], words))
+        st.caption(_about_answers(items, words))
         link("items", f"See all {words['items']}")
     with cards[2].container(border=True, height="stretch"):
         st.metric("Reliability", f"{reliability:.2f}", help=None if words.plain else EMPIRICAL)
@@ -75,9 +75,10 @@ def _cards(result: Result, words: Words) -> None:
             link("abilities", "Look at them")
 
 
-def _about_answers(n_answered: pd.Series, words: Words) -> str:
-    whose = "Each" if n_answered.nunique() == 1 else f"A typical {words['item']}"
-    people = count(n_answered.median(), words["person"], words["persons"])
+def _about_answers(items: pd.DataFrame, words: Words) -> str:
+    n_answered = items["n_answered"].to_numpy()
+    whose = "Each" if n_answered.min() == n_answered.max() else f"A typical {words['item']}"
+    people = count(float(np.median(n_answered)), words["person"], words["persons"])
     return f"{whose} was answered by {people}" + ("." if words.plain or whose == "Each" else " (median).")
 
 

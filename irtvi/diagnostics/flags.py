@@ -4,7 +4,7 @@ import pandas as pd
 
 from irtvi.results.result import Result
 
-WRONG_WAY = "is its key right?"
+WRONG_WAY = "is its key right, or has it to be reversed?"
 
 
 def item_flags(result: Result) -> pd.Series:

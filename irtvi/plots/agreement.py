@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from irtvi.plots.labels import name_of
+from irtvi.plots.labels import lines_of
 from irtvi.plots.theme import MOST_SVG_POINTS, look, styled
 
 MOST_POINTS = 20_000
@@ -45,8 +45,8 @@ def agreement(table: pd.DataFrame, first: str, second: str, *, dark: bool = Fals
             hovertemplate="%{customdata[0]}: %{x:.2f} and %{y:.2f}<extra></extra>",
         )
     )  # fmt: skip
-    figure.update_xaxes(title_text=name_of(first))
-    figure.update_yaxes(title_text=name_of(second))
+    figure.update_xaxes(title_text="<br>".join(lines_of(first)))
+    figure.update_yaxes(title_text="<br>".join(lines_of(second)))
     r = float(np.corrcoef(table["theta_first"], table["theta_second"])[0, 1])
     title = f"The same people twice (r = {r:.3f})"
     alt = f"Scatter of abilities under {first} and {second}; correlation {r:.3f}."

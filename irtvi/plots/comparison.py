@@ -4,7 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from irtvi.errors import SpecificationError
-from irtvi.plots.labels import name_of
+from irtvi.plots.labels import lines_of, name_of
 from irtvi.plots.theme import look, styled
 
 CRITERIA = ("aic", "bic", "sabic")
@@ -68,9 +68,10 @@ def comparison(table: pd.DataFrame, *, dark: bool = False) -> go.Figure:
     figure.update_xaxes(title_text=axis)
     # Names stand above their rows: beside them, long ones would leave a narrow window no room for the panel.
     figure.update_yaxes(range=[len(table) - 0.5, -0.75], type="category", showticklabels=False)
-    for name in names:
+    for name, text in zip(names, table.index, strict=True):
         figure.add_annotation(
-            text=name, x=0, xref="paper", xanchor="left", y=name, yshift=NAME_SHIFT, showarrow=False,
+            text="<br>".join(lines_of(text)), align="left",
+            x=0, xref="paper", xanchor="left", y=name, yshift=NAME_SHIFT, showarrow=False,
             font={"size": 12, "color": colours.ink},
         )  # fmt: skip
     styled(figure, dark, title="Models side by side", alt=alt, height=190 + ROW * len(table))

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from irtvi.errors import SpecificationError
 from irtvi.plots.item_curves import axis_of, chosen_items, curves_of, points_of
-from irtvi.plots.labels import name_of
+from irtvi.plots.labels import lines_of, name_of
 from irtvi.plots.theme import look, styled
 from irtvi.plots.traces import band, error_bars
 from irtvi.results.result import Result
@@ -16,6 +16,8 @@ from irtvi.results.score_report import Scale, reference_population, rescaled
 MOST_MODELS = 7
 STANDARDISED = "Ability (mean 0, sd 1)"
 N_POINTS = 121
+LINE = 20
+"""Pixels of a line of the legend, whose lines take nothing from the panel."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid")
 
 
@@ -58,7 +60,7 @@ def icc_overlay(
             figure.add_trace(band(table, colours.series[k], name, name, False))
         figure.add_trace(
             go.Scatter(
-                x=table["theta"], y=table["value"], mode="lines", name=name, legendgroup=name,
+                x=table["theta"], y=table["value"], mode="lines", name="<br>".join(lines_of(name)), legendgroup=name,
                 line={"color": colours.series[k], "width": 2.2, "dash": DASHES[k]}, customdata=[[name]] * len(table),
                 hovertemplate="%{customdata[0]}: ability %{x:.2f}, %{y:.3f}<extra></extra>",
             )
@@ -81,4 +83,5 @@ def icc_overlay(
     figure.update_yaxes(title_text=axis.title, range=[axis.low - pad, axis.high + pad])
     under = f"under {len(results)} models"
     alt = f"{item} {under}: {', '.join(results)}; abilities in standard deviations of each model's population."
-    return styled(figure, dark, title=f"{name_of(item)} {under}", alt=alt, height=420)
+    lines = sum(len(lines_of(name)) for name in results)
+    return styled(figure, dark, title=f"{name_of(item)} {under}", alt=alt, height=380 + LINE * lines)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,11 @@ def name_of(thing: Any, longest: int | None = None) -> str:
     if longest is not None and len(text) > longest:
         text = text[: longest - 1] + "…"
     return escape(text, quote=False)
+
+
+def lines_of(name: str, longest: int = 38) -> list[str]:
+    """A name of several words, in lines that a narrow figure has room for."""
+    return [name_of(line) for line in wrap(str(name), longest)] or [""]
 
 
 def apart(

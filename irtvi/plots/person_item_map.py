@@ -14,7 +14,7 @@ from irtvi.results.result import Result
 MOST_LABELS = 60
 """With more steps of items, a histogram takes the place of their names."""
 LONGEST_LABEL = 14
-ROOM = 42
+ROOM = 28
 """Characters that fit side by side in half a page; where names need more, a histogram takes their place."""
 MARK = 2
 """Characters that the mark before a name takes, and the gap after it."""

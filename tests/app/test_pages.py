@@ -52,6 +52,20 @@ def test_parameters_that_are_fixed_have_no_spread(ready):
     assert "a (discrimination): **1.00**  ·" in facts
 
 
+def test_one_item_deserves_a_look(dashboard):
+    from reading import Source
+
+    rng = np.random.default_rng(3)
+    theta = rng.normal(size=(300, 1)) * [-1, 1, 1, 1, 1, 1]
+    table = pd.DataFrame((2 * theta + rng.logistic(size=theta.shape) > 0).astype(int), columns=list("pqrstu"))
+    dashboard.workspace.open(Source("table.csv", table.to_csv(index=False).encode()))
+    dashboard.at.run()
+    dashboard.click("fit-now")
+    dashboard.wait()
+    at = dashboard.go("items")
+    assert at.warning[0].value == "1 question deserves a look; the table says why."
+
+
 def test_first_rows_of_the_export_have_few_digits():
     from .conftest import Dashboard
 

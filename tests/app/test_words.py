@@ -20,3 +20,32 @@ def test_somebody_without_answers_is_told_about_in_a_sentence():
 
     said = Words("Teacher").sentence("no answer: the population's mean and sd")
     assert said == "no answer, so the average of all such students"
+
+
+def test_teacher_sees_columns_that_have_plain_names():
+    from words import Words
+
+    words = Words("Teacher")
+    for name in ("difficulty", "slope", "b2", "mean"):
+        assert words.shows(name)
+        assert words.column(name) != name
+    for name in ("asymmetry", "lower_asymptote", "sigma", "phi", "slope1"):
+        assert not words.shows(name)
+        assert Words("Psychometrician").shows(name)
+
+
+def test_counts_from_one_are_mended_on_the_page():
+    import numpy as np
+    import pandas as pd
+    import pytest
+    from words import Words
+
+    import irtvi
+    from irtvi.errors import SpecificationError
+
+    counts = pd.DataFrame(np.random.default_rng(0).integers(1, 4, (60, 3)), columns=list("abc"))
+    with pytest.raises(SpecificationError) as caught:
+        irtvi.fit(counts, "binomial")
+    said = Words("Teacher").sentence(str(caught.value))
+    assert "“order of answers” on the page Data" in said
+    assert "categories" not in said

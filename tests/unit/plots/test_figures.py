@@ -245,6 +245,14 @@ def test_comparison_shows_held_out_differences():
     assert [name.text for name in plots.comparison(table).layout.annotations] == ["1pl", "2pl"]
 
 
+def test_long_names_of_models_are_broken_into_lines_and_leave_the_panel_its_height(lsat7):
+    long = "Partial credit, questions differ in how well they tell students apart"
+    short, tall = (plots.icc_overlay({name: lsat7, "B": lsat7}, "Item.1") for name in ("A", long))
+    assert "<br>" in tall.data[1].name
+    assert max(map(len, tall.data[1].name.split("<br>"))) <= 38
+    assert tall.layout.height > short.layout.height
+
+
 def test_requests_that_make_no_sense(lsat7, many):
     with pytest.raises(SpecificationError, match=r"Item\.9"):
         plots.icc(lsat7, "Item.9")
