@@ -65,7 +65,7 @@ def manifest(source: Source, choices: Choices, job: Job, cut: float, reference: 
             "notes": list(job.responses.notes),
         },
         "fit": {
-            "label": job.request.label,
+            "label": job.label,
             "model": _plain(job.request.model),
             "engine": job.request.engine,
             "engine_used": result.engine,
@@ -96,7 +96,7 @@ def script(source: Source, choices: Choices, job: Job, cut: float, reference: Re
     stopped = "" if job.state != "stopped" else (
         "# The fit on the page was stopped early; this script lets it run to its end, so its numbers may differ.\n"
     )  # fmt: skip
-    return f'''"""Reproduces the export of the irtvi dashboard: {_one_line(source.name)}, {_one_line(request.label)}.
+    return f'''"""Reproduces the export of the irtvi dashboard: {_one_line(source.name)}, {_one_line(job.label)}.
 
 Run it in the folder of the data file. Written for irtvi {_version("irtvi")}.
 """

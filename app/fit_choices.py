@@ -1,10 +1,12 @@
-"""Which item models suit the data, and one model or one for each item."""
+"""Which item models suit the data, one model or one for each item, and what fits are called."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
+from jobs import Job, Request
 from session import Workspace
+from words import Words
 
 import irtvi
 from irtvi.models.choosing import FOR_MORE_CATEGORIES, FOR_NUMBERS, FOR_TWO_CATEGORIES
@@ -58,3 +60,26 @@ def _automatic(coding: ItemCoding) -> str:
     if coding.measured is not None:
         return FOR_NUMBERS
     return FOR_TWO_CATEGORIES if coding.n_scored == 2 else FOR_MORE_CATEGORIES
+
+
+def name_fits(workspace: Workspace, words: Words) -> None:
+    """Call all fits of the session by the words of the audience, each by a name of its own."""
+    taken: set[str] = set()
+    for job in (task for task in list(workspace.queue.tasks) if isinstance(task, Job)):
+        plain, number = _called(job.request, words), 1
+        job.label = plain
+        while job.label in taken:
+            number += 1
+            job.label = f"{plain} ({number})"
+        taken.add(job.label)
+
+
+def _called(request: Request, words: Words) -> str:
+    parts = [words.model(request.name)]
+    if request.engine != "auto":
+        parts.append(words.engine(request.engine))
+    if request.priors is None:
+        parts.append("cautious off" if words.plain else "no priors")
+    if request.seed:
+        parts.append(f"{words['seed']} {request.seed}")
+    return ", ".join(parts)

@@ -32,13 +32,13 @@ class Request:
 
     Parameters
     ----------
-    label : how the fit is called on the pages
+    name : what was chosen, a name of ITEM_MODELS or "auto"
     model : a name of ITEM_MODELS, "auto", or a name for each item
     engine, seed : as `irtvi.fit` takes them
     priors : "default", or None for maximum likelihood
     """
 
-    label: str
+    name: str
     model: str | Mapping[Hashable, str]
     engine: str = "auto"
     seed: int = 0
@@ -72,7 +72,7 @@ class Job(Task):
     """
 
     def __init__(self, request: Request, responses: irtvi.Responses, data_key: str) -> None:
-        super().__init__(request.label, data_key)
+        super().__init__(request.name, data_key)
         self.request, self.responses = request, responses
         self.steps: list[Step] = []
         self.searched = False

@@ -41,7 +41,7 @@ class HeldOut(Task):
         progress = irtvi.Progress(cancelled=self.cancelled)
         again: dict[str, irtvi.Result] = {}
         for job in self.fits:
-            again[job.label] = job.request.fit(train, progress)
+            again[job.id] = job.request.fit(train, progress)
             if self.cancelled():
                 return "stopped", "Cancelled: a comparison needs all of its fits."
         with interruptible(self.cancelled):

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import streamlit as st
+from fit_choices import name_fits
 from reading import Source, read
 from session import Workspace, current, keep, remember
 from words import AUDIENCES, Words, count
@@ -23,6 +24,7 @@ def sidebar(shows_jobs: bool) -> None:
         key = remember(workspace, "audience", AUDIENCES[0])
         keep(workspace, "audience", st.radio("Words for", AUDIENCES, key=key, horizontal=True))
         words = words_of(workspace)
+        name_fits(workspace, words)
         _data(workspace, words)
         _active_fit(workspace, words)
         if shows_jobs and workspace.queue.alive:
@@ -72,7 +74,7 @@ def _active_fit(workspace: Workspace, words: Words) -> None:
     chosen = st.selectbox(
         f"Shown {words['fit']}",
         list(by_id),
-        format_func=lambda identity: by_id[identity].request.label,
+        format_func=lambda identity: by_id[identity].label,
         key=key,
     )
     workspace.active_id = st.session_state["active-fit-of"] = chosen

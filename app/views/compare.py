@@ -38,12 +38,13 @@ def page() -> None:
     job = needs_fit(workspace, words)
     if job is None:
         return
-    fits = {fit.request.label: fit for fit in workspace.fits}
+    fits = {fit.label: fit for fit in workspace.fits}
     if len(fits) < 2:
         st.info(f"Two {words['fits']} or more can be compared; so far there is one.")
         link("fit", f"Go to {words['Fit']} and choose several {words['models']}")
         return
-    chosen = st.multiselect(f"Which {words['fits']}", list(fits), default=list(fits)[:7], key="compared")
+    key = f"compared-{words.audience}"
+    chosen = st.multiselect(f"Which {words['fits']}", list(fits), default=list(fits)[:7], key=key)
     results = {name: fits[name].result for name in chosen if fits[name].result is not None}
     if len(results) < 2:
         st.info("Choose two at least.")
@@ -55,14 +56,14 @@ def page() -> None:
 def _side_by_side(workspace: Workspace, fits: dict[str, Job], words: Words) -> None:
     results = {name: job.result for name, job in fits.items() if job.result is not None}
     task = workspace.held_out(list(fits.values()))
-    key = ("compared", tuple(job.id for job in fits.values()))
+    key = ("compared", tuple((name, job.id) for name, job in fits.items()))
     try:
         table = workspace.cached(key, lambda: irtvi.compare(results))
     except IrtviError as error:
         st.error(words.sentence(str(error)))
         return
     if task is not None and task.table is not None:
-        table = table.join(task.table)
+        table = table.join(task.table.rename(index={job.id: name for name, job in fits.items()}))
     if "held_out" in table.columns or not words.plain:
         show(plots.comparison, table, words=words, key="comparison")
     labels = _PLAIN if words.plain else _LABELS
@@ -102,8 +103,8 @@ def _changes(results: dict[str, Result], words: Words) -> None:
     st.subheader(f"Do the {words['abilities']} change?")
     names = list(results)
     one, two = st.columns(2)
-    first = one.selectbox("From", names, index=0, key="change-from")
-    second = two.selectbox("To", names, index=1, key="change-to")
+    first = one.selectbox("From", names, index=0, key=f"change-from-{words.audience}")
+    second = two.selectbox("To", names, index=1, key=f"change-to-{words.audience}")
     if first == second:
         st.info("Choose two different ones.")
         return

@@ -107,7 +107,7 @@ def _ready(workspace: Workspace, words: Words) -> None:
         "Missing", f"{missing:.1%}", help="Missing answers are missing, never counted as wrong by themselves."
     )
     if st.button(f"{words['Fit']} now", type="primary", key="fit-now", help="With the model that suits these data."):
-        request = Request(words.model("auto"), with_item_types(workspace, "auto"))
+        request = Request("auto", with_item_types(workspace, "auto"))
         workspace.queue.submit(Job(request, responses, workspace.data_key))
         st.switch_page("views/fit.py")
 

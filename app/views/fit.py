@@ -65,8 +65,7 @@ def _choose(workspace: Workspace, words: Words) -> None:
     if start.button(words["Fit"], type="primary", key="start", width="stretch", disabled=not chosen):
         for name in chosen:
             model = with_item_types(workspace, name)
-            label = _label(workspace, words, name, engine, seed, priors)
-            request = Request(label, model, engine, seed, "default" if priors == WEAKLY else None)
+            request = Request(name, model, engine, seed, "default" if priors == WEAKLY else None)
             workspace.queue.submit(Job(request, responses, workspace.data_key))
         workspace.active_id = None
         st.rerun()
@@ -91,23 +90,6 @@ def _settings(workspace: Workspace, words: Words) -> tuple[str, int, str]:
     keep(workspace, "seed", int(seed))
     keep(workspace, "priors", priors)
     return engine, int(seed), priors
-
-
-def _label(workspace: Workspace, words: Words, name: str, engine: str, seed: int, priors: str) -> str:
-    parts = [words.model(name)]
-    if engine != "auto":
-        parts.append(words.engine(engine))
-    if priors == NONE:
-        parts.append("cautious off" if words.plain else "no priors")
-    if seed:
-        parts.append(f"{words['seed']} {seed}")
-    label = ", ".join(parts)
-    taken = {task.label for task in workspace.queue.tasks}
-    number = 2
-    while label in taken:
-        label = f"{', '.join(parts)} ({number})"
-        number += 1
-    return label
 
 
 def _live_queue(workspace: Workspace, words: Words) -> None:
@@ -215,7 +197,7 @@ def _ended(workspace: Workspace, words: Words) -> None:
         st.switch_page("views/overview.py")
     if words.plain:
         return
-    st.subheader(f"How “{active.request.label}” went")
+    st.subheader(f"How “{active.label}” went")
     show(plots.training, result, words=words, key="training")
     facts = pd.DataFrame(result.summary().facts, columns=["", "value"])
     st.dataframe(facts, hide_index=True, width="stretch")

@@ -64,7 +64,7 @@ def _table(workspace: Workspace, job: Job, flags: pd.Series, words: Words) -> st
     assert job.result is not None
     table = job.result.items
     shown: pd.DataFrame = table.reindex(
-        columns=[name for name in table.columns if words.shows(name) and name != "status"]
+        columns=[n for n in table.columns if words.shows(n) and n != "status" and not _is_certain(table, n)]
     )
     if words.plain:
         steps = [c for c in shown.columns if c[:1] in "bt" and c[1:].isdigit()]
@@ -87,6 +87,11 @@ def _table(workspace: Workspace, job: Job, flags: pd.Series, words: Words) -> st
     )
     rows = event.selection.rows
     return str(shown.index[rows[0]]) if rows else None
+
+
+def _is_certain(table: pd.DataFrame, name: str) -> bool:
+    """Whether a column has the sds of a parameter that was not estimated."""
+    return name.endswith("_sd") and bool((table[name] == 0).all())
 
 
 def _sparklines(workspace: Workspace, job: Job) -> pd.Series:
@@ -116,7 +121,7 @@ def _panel(workspace: Workspace, job: Job, item: Hashable, words: Words) -> None
     _facts(result, item, words)
     ordered = is_ordered(result, item)
     others = {
-        other.request.label: other.result
+        other.label: other.result
         for other in workspace.fits
         if other is not job and other.result is not None and is_ordered(other.result, item)
     }
@@ -124,14 +129,14 @@ def _panel(workspace: Workspace, job: Job, item: Hashable, words: Words) -> None
     if others and ordered:
         chosen = st.multiselect(
             "Beside it", list(others), default=list(others)[:FIRST_OVERLAID], max_selections=MOST_OVERLAID - 1,
-            key=f"overlay-{job.id}", help=f"Curves of other {words['fits']} of the same data.",
+            key=f"overlay-{job.id}-{words.audience}", help=f"Curves of other {words['fits']} of the same data.",
         )  # fmt: skip
     left, right = st.columns(2)
     with left:
         if not ordered:
             st.info("The answers to this " + words["item"] + " have no order; the figure shows each of them.")
         elif chosen:
-            together = {job.request.label: result} | {name: others[name] for name in chosen}
+            together = {job.label: result} | {name: others[name] for name in chosen}
             show(plots.icc_overlay, together, item, words=words, key="overlay")
         else:
             show(plots.icc, result, item, words=words, key="icc")

@@ -55,7 +55,7 @@ def abilities(result: Result, *, cut: float | None = None, dark: bool = False) -
         side = "right" if cut <= (ends[0] + ends[1]) / 2 else "left"
         figure.add_vline(
             x=cut, line={"color": colours.ink, "dash": "dash", "width": 1.4}, annotation_position=f"top {side}",
-            annotation={"text": f"cut {cut:g}", "font": {"color": colours.ink}},
+            annotation={"text": f"cut {cut:g}", "font": {"color": colours.ink}, "xshift": 4 if side == "right" else -4},
         )  # fmt: skip
     # A fixed range: the text at the cut would widen an automatic one.
     figure.update_xaxes(title_text=ABILITY, range=ends)

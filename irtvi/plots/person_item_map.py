@@ -14,11 +14,11 @@ from irtvi.results.result import Result
 MOST_LABELS = 60
 """With more steps of items, a histogram takes the place of their names."""
 LONGEST_LABEL = 14
-ROOM = 28
+ROOM = 30
 """Characters that fit side by side in half a page; where names need more, a histogram takes their place."""
 MARK = 2
 """Characters that the mark before a name takes, and the gap after it."""
-LINES = 30
+LINES = 36
 """Names that fit one above the other."""
 REACH = 5.0
 """Difficulties beyond this stand at the edge, with an arrow."""
@@ -48,7 +48,7 @@ def person_item_map(result: Result, *, dark: bool = False) -> go.Figure:
 
     ordered = steps.dropna(subset=["place"]).sort_values("place")
     room = _room(ordered, (high - low) / LINES)
-    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.0, column_widths=[0.4, 0.6])
+    figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.0, column_widths=[0.36, 0.64])
     edges = bin_edges(theta)
     counts, _ = np.histogram(theta, edges)
     figure.add_trace(
@@ -67,11 +67,13 @@ def person_item_map(result: Result, *, dark: bool = False) -> go.Figure:
         figure.update_xaxes(title_text="Items", showgrid=False, range=[-1, ROOM + MARK], row=1, col=2)
     else:
         ends = bin_edges(ordered["place"].to_numpy(dtype=float))
-        bars = _histogram(ordered, ends, dark)
+        what = "items" if len(steps) == steps["item"].nunique() else "steps"
+        bars = _histogram(ordered, ends, what, dark)
         figure.add_trace(bars, row=1, col=2)
         # The zero of both panels is where they meet: the left one has its name.
         ticks = _ticks(np.asarray(bars.x))[1:]
-        figure.update_xaxes(title_text="Number of items", tickvals=ticks, tickangle=0, rangemode="tozero", row=1, col=2)
+        title = f"Number of {what}"
+        figure.update_xaxes(title_text=title, tickvals=ticks, tickangle=0, rangemode="tozero", row=1, col=2)
         low, high = min(low, float(ends[0])), max(high, float(ends[-1]))
     figure.update_yaxes(range=[low, high])
     figure.update_yaxes(title_text=f"{ABILITY} and difficulty", row=1, col=1)
@@ -110,7 +112,7 @@ def _labels(ordered: pd.DataFrame, left: np.ndarray, names: list[str], dark: boo
     symbols = np.where(beyond > 0, "triangle-up", np.where(beyond < 0, "triangle-down", "line-ew"))
     return go.Scatter(
         x=left, y=ordered["place"], mode="markers+text", text=[f" {name_of(name)}" for name in names],
-        textposition="middle right", textfont={"size": 11, "color": colours.ink}, cliponaxis=False,
+        textposition="middle right", textfont={"size": 10, "color": colours.ink}, cliponaxis=False,
         marker={
             "symbol": symbols, "size": 8, "color": colours.accent, "line": {"color": colours.accent, "width": 2}
         },
@@ -120,7 +122,7 @@ def _labels(ordered: pd.DataFrame, left: np.ndarray, names: list[str], dark: boo
     )  # fmt: skip
 
 
-def _histogram(steps: pd.DataFrame, edges: np.ndarray, dark: bool) -> go.Bar:
+def _histogram(steps: pd.DataFrame, edges: np.ndarray, what: str, dark: bool) -> go.Bar:
     place = steps["place"].to_numpy(dtype=float)
     counts, _ = np.histogram(place, edges)
     inside = np.digitize(place, edges) - 1
@@ -132,5 +134,5 @@ def _histogram(steps: pd.DataFrame, edges: np.ndarray, dark: bool) -> go.Bar:
         x=counts, y=(edges[:-1] + edges[1:]) / 2, width=(edges[1] - edges[0]) * 0.94, orientation="h",
         marker={"color": translucent(look(dark).accent, 0.65), "line": {"width": 0}}, name="items", showlegend=False,
         text=examples, textposition="none",
-        hovertemplate="difficulty about %{y:.2f}: %{x} items<br>%{text}<extra></extra>",
+        hovertemplate=f"difficulty about %{{y:.2f}}: %{{x}} {what}<br>%{{text}}<extra></extra>",
     )  # fmt: skip

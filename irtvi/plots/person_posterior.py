@@ -74,7 +74,7 @@ def person_posterior(
         figure.add_vline(
             x=cut, line={"color": colours.ink, "dash": "dash", "width": 1.4},
             annotation_position="top right" if cut <= 0 else "top left",
-            annotation={"text": f"cut {cut:g}", "font": {"color": colours.ink}},
+            annotation={"text": f"cut {cut:g}", "font": {"color": colours.ink}, "xshift": 4 if cut <= 0 else -4},
         )  # fmt: skip
         alt += f" Above the cut {cut:g} with a chance of {chance:.0%}."
     figure.update_xaxes(title_text=ABILITY, range=ends)

@@ -7,6 +7,8 @@ from irtvi.plots.theme import look, styled
 from irtvi.responses.responses import Responses
 
 MOST_BINS = 60
+FEW = 10
+"""Up to so many points, every number stands on the axis."""
 
 
 def sum_scores(responses: Responses, *, dark: bool = False) -> go.Figure:
@@ -34,7 +36,7 @@ def sum_scores(responses: Responses, *, dark: bool = False) -> go.Figure:
         )
     )  # fmt: skip
     axis = "Sum score" if alike else "Sum score in % of what could be reached"
-    figure.update_xaxes(title_text=axis)
+    figure.update_xaxes(title_text=axis, dtick=1 if whole and high - low <= FEW else None)
     figure.update_yaxes(title_text="Persons")
     figure.update_layout(bargap=0)
     alt = f"Histogram of the sum scores of {value.size} persons."

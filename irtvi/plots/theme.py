@@ -1,6 +1,7 @@
 """One look for all figures, light and dark."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -108,9 +109,15 @@ def styled(figure: go.Figure, dark: bool, *, title: str = "", alt: str = "", hei
         "ticks": "outside",
         "ticklen": 4,
     }
+    # Plotly leaves out points until curves have corners.
+    figure.for_each_trace(lambda trace: trace.update(line_simplify=False), selector=_is_short_line)
     figure.update_xaxes(**axis, zeroline=False)
     figure.update_yaxes(**axis, zeroline=False)
     return figure
+
+
+def _is_short_line(trace: Any) -> bool:
+    return trace.type == "scatter" and trace.x is not None and len(trace.x) <= MOST_SVG_POINTS
 
 
 def translucent(colour: str, share: float) -> str:

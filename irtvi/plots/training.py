@@ -41,10 +41,19 @@ def training(result: Result, *, dark: bool = False) -> go.Figure:
                     row=row, col=1,
                 )  # fmt: skip
     figure.update_yaxes(title_text="Objective (nats)", tickformat=",.6~r", row=1, col=1)
-    figure.update_yaxes(title_text="Step (SE)", type="log", exponentformat="power", dtick=1, row=2, col=1)
+    figure.update_yaxes(
+        title_text="Step (SE)", type="log", exponentformat="power", dtick=_powers(result.trace["step_se"].to_numpy()),
+        row=2, col=1,
+    )  # fmt: skip
+    figure.update_yaxes(automargin=True, title_standoff=10)
     figure.update_xaxes(title_text="Pass", dtick=1 if len(trace) < 10 else None, row=2, col=1)
     title = "How the fit went"
     alt = f"{title}: {len(trace)} passes in {result.posterior.seconds:.1f} seconds. {result.reason}"
     styled(figure, dark, title=title, alt=alt, height=480)
-    figure.update_layout(margin={"l": 96})
     return figure
+
+
+def _powers(steps: np.ndarray) -> int:
+    """Powers of ten from tick to tick, so that there are five at most."""
+    seen = steps[np.isfinite(steps) & (steps > 0)]
+    return max(1, int(np.ceil(np.ptp(np.log10(seen)) / 5))) if seen.size else 1

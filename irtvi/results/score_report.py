@@ -105,7 +105,7 @@ def score_report(
     population = result.population.iloc[0]
     sample = np.full(len(theta), np.nan)
     if answered.any():
-        sample[answered] = 100.0 * (pd.Series(theta[answered]).rank().to_numpy() - 0.5) / answered.sum()
+        sample[answered] = 100.0 * (_mid_ranks(theta[answered]) - 0.5) / answered.sum()
     report = table[["theta", "sd", "sd_items", "lower", "upper"]].copy()
     standardised = torch.from_numpy((theta - population["mean"]) / population["sd"])
     report["percentile_population"] = np.where(answered, 100.0 * torch.special.ndtr(standardised).numpy(), np.nan)
@@ -125,6 +125,8 @@ class AroundCut(NamedTuple):
     n_open: int
 
 
+SAME = 1e-7
+"""Distance of abilities that count as one; integrals of the same answers differ by some 1e-8."""
 OPEN = (0.1, 0.9)
 """Between these chances of being above the cut it is open whether somebody is."""
 
@@ -161,10 +163,21 @@ def score_changes(first: Result, second: Result) -> pd.DataFrame:
     answered = first.abilities["n_answered"] > 0
     one, two = (_standardized(result).loc[answered] for result in (first, second))
     table = pd.DataFrame({"theta_first": one, "theta_second": two, "difference": two - one})
-    table["rank_first"] = one.rank(ascending=False)
-    table["rank_second"] = two.rank(ascending=False)
+    table["rank_first"] = _mid_ranks(-one.to_numpy())
+    table["rank_second"] = _mid_ranks(-two.to_numpy())
     table["shift"] = table["rank_first"] - table["rank_second"]
     return table
+
+
+def _mid_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from the lowest on; values that are the same but for the rounding of integrals share their mean."""
+    order = np.argsort(values, kind="stable")
+    steps = np.diff(values[order], prepend=-np.inf) > SAME
+    ties = np.bincount(steps.cumsum() - 1)
+    last = ties.cumsum()
+    ranks = np.empty(len(values))
+    ranks[order] = np.repeat(last - 0.5 * (ties - 1), ties)
+    return ranks
 
 
 def _standardized(result: Result) -> pd.Series:

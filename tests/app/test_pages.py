@@ -52,6 +52,26 @@ def test_parameters_that_are_fixed_have_no_spread(ready):
     assert "a (discrimination): **1.00**  ·" in facts
 
 
+def test_fits_are_called_by_the_words_of_the_audience(fitted):
+    fitted.speak("Teacher")
+    teacher = [job.label for job in fitted.workspace.fits]
+    fitted.speak("Psychometrician")
+    assert [job.label for job in fitted.workspace.fits] == ["2PL", "Rasch"]
+    assert "Rasch" in fitted.go("compare").dataframe[0].value.index
+    fitted.speak("Teacher")
+    assert [job.label for job in fitted.workspace.fits] == teacher != ["2PL", "Rasch"]
+    assert list(fitted.go("compare").dataframe[0].value.index) == teacher
+
+
+def test_two_fits_of_one_model_have_different_names(fitted):
+    fitted.go("fit")
+    fitted.at.multiselect(key="kept-models").set_value(["rasch"]).run()
+    fitted.click("start")
+    fitted.wait()
+    labels = [job.label for job in fitted.workspace.fits]
+    assert labels[2] == f"{labels[1]} (2)"
+
+
 def test_one_item_deserves_a_look(dashboard):
     from reading import Source
 
@@ -122,7 +142,7 @@ def test_new_model_needs_no_change_of_the_pages(dashboard, monkeypatch):
     dashboard.click("start")
     dashboard.wait()
     job = dashboard.workspace.fits[0]
-    assert job.request.label == "Brand new"
+    assert job.label == "Brand new"
     dashboard.workspace.active_id = job.id
     for page, n_figures in (("overview", 2), ("abilities", 3), ("items", 3), ("compare", 2), ("export", 0)):
         at = dashboard.go(page)
@@ -184,7 +204,7 @@ def test_prediction_runs_in_the_background(fitted):
     assert isinstance(task, HeldOut)
     fitted.wait()
     assert task.state == "done"
-    assert list(task.table.index) == [job.label for job in fitted.workspace.fits]
+    assert list(task.table.index) == [job.id for job in fitted.workspace.fits]
     at = fitted.go("compare")
     assert not at.exception
     assert any("predicts best" in message.value for message in at.success)

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 import irtvi
@@ -18,6 +19,7 @@ from irtvi.plots.difficulties import difficulties
 from irtvi.plots.labels import apart, packed
 from irtvi.plots.person_item_map import _room, _ticks
 from irtvi.plots.reach import reach_of
+from irtvi.plots.theme import styled
 from irtvi.results.person_density import person_density
 
 
@@ -243,6 +245,26 @@ def test_comparison_shows_held_out_differences():
     assert list(trace.x) == table["held_out_difference"].tolist()
     assert list(trace.error_x.array) == (2 * table["held_out_se"]).tolist()
     assert [name.text for name in plots.comparison(table).layout.annotations] == ["1pl", "2pl"]
+
+
+def test_map_counts_steps_as_steps(graded, many, monkeypatch):
+    monkeypatch.setattr(sys.modules[_room.__module__], "MOST_LABELS", 1)
+    assert plots.person_item_map(graded).layout.xaxis2.title.text == "Number of steps"
+    assert plots.person_item_map(many).layout.xaxis2.title.text == "Number of items"
+
+
+def test_curves_have_no_corners(lsat7):
+    assert all(trace.line.simplify is False for trace in plots.information(lsat7, "Item.1").data)
+    many = go.Figure(go.Scatter(x=np.arange(6_000), y=np.zeros(6_000)))
+    assert styled(many, False).data[0].line.simplify is None  # many curves together would be slow
+
+
+def test_steps_of_a_fit_have_five_ticks_at_most(lsat7):
+    from irtvi.plots.training import _powers
+
+    assert _powers(np.array([np.nan, 0.0, 0.3, 1.0])) == 1
+    assert _powers(np.array([1e-7, 1.0])) == 2
+    assert plots.training(lsat7).layout.yaxis.automargin
 
 
 def test_long_names_of_models_are_broken_into_lines_and_leave_the_panel_its_height(lsat7):

@@ -81,3 +81,17 @@ def test_an_item_with_the_wrong_key_is_flagged():
     assert "key" in item_flags(result).iloc[0]
     assert person_flags(result).empty
     assert isinstance(person_flags(result), pd.Series)
+
+
+@pytest.mark.parametrize("engine", ["quadrature", "amortized"])
+def test_the_same_answers_share_one_place(engine):
+    """Under a Rasch model equal sum scores are ties, though integrals differ by roundings."""
+    rasch = irtvi.fit(irtvi.load_data("lsat7"), model="rasch", engine=engine)
+    report = score_report(rasch)
+    assert (report.groupby("sum_score")["percentile_sample"].nunique() == 1).all()
+    counts = report["sum_score"].value_counts().sort_index()
+    expected = 100 * (counts.cumsum() - counts / 2) / counts.sum()
+    np.testing.assert_allclose(report.groupby("sum_score")["percentile_sample"].first(), expected, rtol=1e-12)
+    changes = score_changes(rasch, rasch)
+    assert changes["rank_first"].nunique() == 6
+    assert (changes["shift"] == 0).all()
