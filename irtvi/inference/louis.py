@@ -17,7 +17,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from irtvi.inference.answers import answers_of
-from irtvi.inference.derivatives import slot_derivatives
 from irtvi.inference.expectation import BlockPosterior, PlacedAnswers, SharedTables
 from irtvi.inference.interruption import may_stop
 from irtvi.inference.listed import ListedAnswers, listed
@@ -26,6 +25,7 @@ from irtvi.inference.placing import population_range
 from irtvi.inference.score_tables import AnswerScores, ScoreTables
 from irtvi.inference.table import steepest_slope
 from irtvi.inference.windows import windows
+from irtvi.models.derivatives import slot_derivatives
 from irtvi.models.model import Component, Model
 from irtvi.responses.cells import Cells
 

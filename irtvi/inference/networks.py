@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from irtvi.inference.derivatives import finite
 from irtvi.inference.interruption import may_stop
 from irtvi.inference.table import Expectations, component_derivatives, expected_of
+from irtvi.models.derivatives import finite
 from irtvi.models.items.networks import N_DIRECTIONS, Network
 from irtvi.models.model import Component, Model
 

@@ -4,14 +4,14 @@ Where every person has abilities of the own, no table helps and the formula is e
 answer. Chunks of persons bound the memory.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.func import jvp
 
 from irtvi.inference.listed import listed
+from irtvi.models.derivatives import slopes
 from irtvi.models.model import Component, Model
 from irtvi.responses.cells import Cells, DenseCells
 from irtvi.responses.measures import MeasuredCells
@@ -136,24 +136,12 @@ def joint_derivatives(
 ) -> tuple[Float[Tensor, " some"], Float[Tensor, " some"]]:
     """First two derivatives of the log joint by ability, at one ability a person, in chunks."""
     first, second = torch.empty_like(theta), torch.empty_like(theta)
-    with torch.no_grad():
-        for part in chunks(model, cells, persons, 4):
-            own = suited(cells.take(persons[part]))
+    for part in chunks(model, cells, persons, 4):
+        own = suited(cells.take(persons[part]))
 
-            def joint(t: Tensor, own: Cells = own, part: Tensor = part) -> Tensor:
-                at = t[None]
-                return (log_likelihood(model, free, own, at) + log_density(model, free, groups[part], at))[0]
+        def joint(t: Tensor, own: Cells = own, part: Tensor = part) -> Tensor:
+            at = t[None]
+            return (log_likelihood(model, free, own, at) + log_density(model, free, groups[part], at))[0]
 
-            first[part], second[part] = _two_derivatives(joint, theta[part])
-    return first, second
-
-
-def _two_derivatives(function: Callable[[Tensor], Tensor], at: Tensor) -> tuple[Tensor, Tensor]:
-    """First two derivatives of an elementwise function, by forward mode."""
-    ones = torch.ones_like(at)
-
-    def slope(t: Tensor) -> Tensor:
-        return jvp(function, (t,), (ones,))[1]
-
-    first, second = jvp(slope, (at,), (ones,))[:2]
+        _, first[part], second[part] = slopes(joint, theta[part], order=2)
     return first, second

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from irtvi.inference.derivatives import slot_derivatives
 from irtvi.inference.listed import ListedAnswers, listed
 from irtvi.inference.measured import statistics_matrix
 from irtvi.inference.table import component_derivatives
+from irtvi.models.derivatives import slot_derivatives
 from irtvi.models.model import Component, Model
 from irtvi.responses.cells import Cells
 from irtvi.responses.measures import MeasuredCells

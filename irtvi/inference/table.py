@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from irtvi.inference.derivatives import backward_derivatives, finite, second_derivatives_of_sum, slot_derivatives
 from irtvi.inference.interruption import may_stop
+from irtvi.models.derivatives import backward_derivatives, finite, second_derivatives_of_sum, slot_derivatives
 from irtvi.models.items.continuous import ContinuousModel
 from irtvi.models.model import Component, Model
 
@@ -61,7 +61,7 @@ def component_derivatives(
     Going backward, a formula is differentiated once for each category, but at copies of the slots at every node.
     """
     if component.item_model.integrated:
-        return [finite(d) for d in slot_derivatives(component.coefficients, values, theta)]
+        return [finite(d) for d in slot_derivatives(lambda slots: component.coefficients(theta, slots), values)]
     copies = values.expand(len(theta), *values.shape)
     return backward_derivatives(lambda slots: finite(component.coefficients(theta, slots)), copies)
 

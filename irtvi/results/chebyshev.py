@@ -3,7 +3,8 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import jvp
+
+from irtvi.models.derivatives import slopes
 
 HALVINGS = 60
 
@@ -28,7 +29,7 @@ def reading_weights(
             found.append(2 * t * found[-1] - found[-2])
         return torch.stack(found)
 
-    value, slope = jvp(polynomials, (x,), (torch.ones_like(x),))[:2]
+    value, slope = slopes(polynomials, x)
     return to_series.T @ value, to_series.T @ slope
 
 
@@ -43,7 +44,7 @@ def series_value(series: Float[Tensor, "points some"], x: Float[Tensor, " some"]
 
 def series_slope(series: Float[Tensor, "points some"], x: Float[Tensor, " some"]) -> Float[Tensor, " some"]:
     """Derivative of the series at x."""
-    return jvp(lambda t: series_value(series, t), (x,), (torch.ones_like(x),))[1]
+    return slopes(lambda t: series_value(series, t), x)[1]
 
 
 def falling_root(series: Float[Tensor, "points some"]) -> Float[Tensor, " some"]:

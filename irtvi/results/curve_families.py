@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.func import jvp
 
-from irtvi.inference.derivatives import finite, slot_derivatives
 from irtvi.inference.posterior import Posterior
+from irtvi.models.derivatives import finite, slopes, slot_derivatives
 from irtvi.models.items.continuous import ContinuousModel
 from irtvi.models.items.item_model import Facts, ItemModel
 from irtvi.models.model import Component
@@ -63,13 +62,12 @@ class Family:
 
         In categories that is the sum of ``P (d log P / d theta)^2``.
         """
-        item_model, params = self.component.item_model, self.component.slots.unpack(values)
-        ones = torch.ones_like(theta)
-        score, moved = (
-            jvp(lambda t, f=function: f(t[:, None, :], params, self.facts), (theta,), (ones,))[1]
-            for function in (item_model.coefficients, item_model.expectations)
-        )
-        return (finite(score) * moved).sum(-1)
+        slots, item_model = self.component.slots, self.component.item_model
+
+        def slope(function: Callable[..., Tensor]) -> Tensor:
+            return slopes(lambda t, v: function(t[:, None, :], slots.unpack(v), self.facts), theta, values)[1]
+
+        return (finite(slope(item_model.coefficients)) * slope(item_model.expectations)).sum(-1)
 
     def moments(
         self, theta: Float[Tensor, "nodes 1"], values: Tensor, worth: Float[Tensor, "members codes"]

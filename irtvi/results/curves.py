@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from irtvi.errors import SpecificationError
-from irtvi.inference.derivatives import finite, slot_derivatives
 from irtvi.inference.posterior import Posterior
+from irtvi.models.derivatives import finite, slot_derivatives
 from irtvi.models.items.continuous import ContinuousModel
 from irtvi.models.items.item_model import ItemModel
 from irtvi.responses.coding import Coding

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.func import jvp
 
 from irtvi.inference.answers import AnswerBlock, Answers, answers_of
 from irtvi.inference.table import steepest_slope
+from irtvi.models.derivatives import slopes
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells
 from irtvi.results.chebyshev import chebyshev_points, falling_root, series_slope
@@ -135,8 +135,7 @@ def maximise(criterion: Criterion, model: Model, free: Tensor, cells: Cells, gro
 
 def _log_prior(model: Model, theta: Float[Tensor, "nodes 1"], free: Tensor) -> Float[Tensor, "2 nodes groups"]:
     values = model.population_slots.free_values(free)
-    ones = torch.ones_like(theta)
-    return torch.stack(jvp(lambda t: model.population_log_prob(t, values), (theta,), (ones,))[:2])
+    return torch.stack(slopes(lambda t: model.population_log_prob(t, values), theta))
 
 
 def sums_at(answers: Answers, block: AnswerBlock, tables: list[Tensor]) -> list[Tensor]:

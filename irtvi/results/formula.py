@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.func import jvp
 
 from irtvi.errors import SpecificationError
+from irtvi.models.derivatives import slopes
 from irtvi.models.items import ITEM_MODELS
 from irtvi.models.items.item_model import Facts, ItemModel, element_name, event_size
 
@@ -120,7 +120,6 @@ def _formula(
         numbers = [values[element_name(spec, k, size)] for k in range(size)]
         params[spec.name] = torch.tensor(numbers, dtype=torch.float64).reshape(() if spec.per == "item" else (size,))
     place = torch.as_tensor(points, dtype=torch.float64)[:, None]
-    ones = torch.ones_like(place)
-    score = jvp(lambda t: item_model.coefficients(t, params, facts), (place,), (ones,))[1]
-    probabilities, moved = jvp(lambda t: item_model.expectations(t, params, facts), (place,), (ones,))[:2]
+    _, score = slopes(lambda t: item_model.coefficients(t, params, facts), place)
+    probabilities, moved = slopes(lambda t: item_model.expectations(t, params, facts), place)
     return probabilities, score * moved

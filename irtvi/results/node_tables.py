@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import jvp
 
-from irtvi.inference.derivatives import finite, slot_derivatives
+from irtvi.models.derivatives import finite, slopes, slot_derivatives
 from irtvi.models.model import Component, Model
 
 
@@ -37,11 +36,9 @@ def likelihood_tables(model: Model, theta: Float[Tensor, "nodes 1"], free: Float
     """Log-probabilities and scores."""
     log_probs = theta.new_empty(len(theta), len(model.columns.item))
     score = torch.empty_like(log_probs)
-    ones = torch.ones_like(theta)
     for component, columns in zip(model.components, model.component_columns, strict=True):
-        values = component.slots.free_values(free)
         exists = columns >= 0
-        value, slope = jvp(lambda t, c=component, v=values: c.coefficients(t, v), (theta,), (ones,))[:2]
+        value, slope = slopes(component.coefficients, theta, component.slots.free_values(free))
         log_probs[:, columns[exists]] = value[:, exists]
         score[:, columns[exists]] = finite(slope)[:, exists]
     return NodeTables(log_probs, score)
@@ -105,20 +102,9 @@ class _Curve:
 
     @staticmethod
     def of(component: Component, theta: Tensor, values: Tensor) -> "_Curve":
-        value, score, score_slope = _two_slopes(lambda t: component.coefficients(t, values), theta)
-        _, moved, bent = _two_slopes(lambda t: component.expectations(t, values), theta)
+        value, score, score_slope = slopes(component.coefficients, theta, values, order=2)
+        _, moved, bent = slopes(component.expectations, theta, values, order=2)
         return _Curve(value, finite(score), finite(score_slope), moved, bent)
-
-
-def _two_slopes(function: Callable[[Tensor], Tensor], theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """A function of ability with its first two derivatives."""
-    ones = torch.ones_like(theta)
-
-    def value_and_slope(t: Tensor) -> tuple[Tensor, Tensor]:
-        return jvp(function, (t,), (ones,))[:2]
-
-    (value, slope), (_, bend) = jvp(value_and_slope, (theta,), (ones,))[:2]
-    return value, slope, bend
 
 
 def _by_answer(

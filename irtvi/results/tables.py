@@ -11,9 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from irtvi.errors import IrtviError
-from irtvi.inference.derivatives import slot_derivatives
 from irtvi.inference.item_posterior import BlockCurvature, Curvature, DiagonalCurvature, FullCurvature
 from irtvi.inference.posterior import Posterior
+from irtvi.models.derivatives import slot_derivatives
 from irtvi.models.items.item_model import ItemModel
 from irtvi.models.model import Component
 from irtvi.models.parameters import Slots

@@ -10,8 +10,8 @@ import torch
 from torch.func import jacfwd, jvp
 
 from irtvi.inference.answers import answers_of
-from irtvi.inference.derivatives import finite, second_derivatives_of_sum, slot_derivatives
 from irtvi.inference.table import coefficient_table
+from irtvi.models.derivatives import finite, second_derivatives_of_sum, slot_derivatives
 from irtvi.models.items import ITEM_MODELS
 from irtvi.responses.cells import DenseCells
 from irtvi.simulate import simulate

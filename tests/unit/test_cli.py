@@ -180,13 +180,23 @@ def test_text_cells_are_no_formulas(tmp_path):
 
 
 def test_quiet_in_a_pipe_and_cheap_to_import(tmp_path):
-    """A fit writes nothing to a standard error that is no terminal; plotly and typer wait until they are needed."""
+    """A fit writes nothing to a standard error that is no terminal; plotly and typer wait until they are needed.
+
+    Forward-mode derivatives would import torch's compiler, for two seconds.
+    """
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    code = "import sys; from irtvi.cli import main; sys.argv[1:] = ['fit', sys.argv[1], '--out', sys.argv[2]]; main()"
+    code = """if True:
+        import atexit, sys
+        from irtvi.cli import main
+        atexit.register(lambda: print("compiler:", "torch._dynamo" in sys.modules))
+        sys.argv[1:] = ["fit", sys.argv[1], "--model", "monotone", "--out", sys.argv[2]]
+        main()
+    """
     fit = subprocess.run(
         [sys.executable, "-c", code, LSAT7, tmp_path / "o"], env=environment, capture_output=True, text=True
     )
     assert (fit.returncode, fit.stderr) == (0, "")
+    assert fit.stdout.endswith("compiler: False\n")
     code = "import irtvi, sys; print({'plotly', 'rich', 'scipy', 'streamlit', 'typer'} & set(sys.modules))"
     bare = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert bare.stdout.strip() == "set()"

@@ -170,10 +170,13 @@ def risen(
     offset = theta - (SPACING * cell.to(theta.dtype) - REACH)
     inside = offset.clamp(0.0, SPACING)
     outside = offset - inside
-    batch = torch.broadcast_shapes(cell.shape, slope.shape[:-1])
-    left, right, start = (
-        values.expand(*batch, -1).gather(-1, at.expand(batch)[..., None])[..., 0]
-        for values, at in ((slope, cell), (slope, cell + 1), (area, cell))
-    )
+    curve = torch.arange(slope[..., 0].numel(), device=slope.device).reshape(slope.shape[:-1])
+    at = curve * slope.shape[-1] + cell
+    left, right, start = _taken(slope, at), _taken(slope, at + 1), _taken(area, at)
     curved = (right - left) * inside.square() / (2 * SPACING)
     return start + left * inside + curved + torch.where(outside < 0, left, right) * outside
+
+
+def _taken(values: Tensor, at: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """Elements by their place when all are in one row."""
+    return values.reshape(-1).index_select(0, at.reshape(-1)).reshape(at.shape)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import jvp
 
+from irtvi.models.derivatives import slopes
 from irtvi.models.items.item_model import CategoricalModel, Facts, Parameters
 
 FAR = 6.0
@@ -54,12 +54,11 @@ def curve_columns(item_model: CategoricalModel, params: Parameters, facts: Facts
     levels = bottom + QUARTERS.to(first)[:, None] * (top - bottom)
     theta = _cross(curve, grid, levels.detach(), lambda t: share(t, fixed))
     for _ in range(N_NEWTON):
-        moved = jvp(lambda t: share(t, fixed), (theta,), (torch.ones_like(theta),))
-        value, rise = moved[0], moved[1]
+        value, rise = slopes(lambda t: share(t, fixed), theta)
         theta = theta - (value - levels.detach()) / rise
     # A last Newton step carries the derivative of the implicit function.
     quarter, half, three_quarters = (theta - (share(theta) - levels) / rise).unbind()
-    steepness = jvp(share, (half,), (torch.ones_like(half),))[1]
+    _, steepness = slopes(share, half)
     width = three_quarters - quarter
     return {
         "difficulty": half,
