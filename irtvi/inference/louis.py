@@ -224,8 +224,10 @@ def missing_information(
         Of the first term, and of the first that is left out. The term of degree 1 is nearly all there is where
         posteriors are narrow.
     """
-    total: Tensor | None = None
+    total = torch.zeros(model.n_free, model.n_free, dtype=torch.float64, device=free.device)
+    tables: ScoreTables | None = None
     for block in score_blocks(model, cells, free, persons, mean, sd, groups):
+        tables = block.tables
         own = block.posterior.new_zeros(model.n_free, model.n_free)
         weight = None if weights is None else weights[block.persons].to(own.dtype)[:, None]
         lowest, end = degrees
@@ -238,9 +240,8 @@ def missing_information(
             rounding = torch.finfo(own.dtype).eps * after.max()
             if bool((after - before <= left_over * after + rounding).all()):
                 break
-        own = block.tables.matrix_by_free(own).double()
-        total = own if total is None else total.add_(own)
-    return torch.zeros(model.n_free, model.n_free, dtype=torch.float64, device=free.device) if total is None else total
+        total += own
+    return total if tables is None else tables.matrix_by_free(total)
 
 
 def person_scores(
