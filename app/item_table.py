@@ -55,7 +55,7 @@ def item_table(workspace: Workspace, words: Words) -> pd.DataFrame:
                 "reverse", help="For statements that say the opposite of the others."
             ),
             "measured": st.column_config.CheckboxColumn(
-                "measured", help="Answers are numbers on a continuous scale, such as seconds or shares."
+                "measured", help="Answers are measured numbers, such as seconds or shares."
             ),
             "order": st.column_config.TextColumn(
                 "order of answers", help="All answers from low to high, with commas between, where they are words."

@@ -19,10 +19,11 @@ from typing import Any, Literal
 import pandas as pd
 
 import irtvi
-from irtvi.errors import DataError, FileFormatError, IrtviWarning
+from irtvi.errors import DataError, FileFormatError, IrtviWarning, TooManyCategoriesError
 from irtvi.responses.checks import Finding, check
 from irtvi.responses.coding import ItemCoding
 from irtvi.responses.files import load_table
+from irtvi.responses.item_coding import MAX_CATEGORIES
 from irtvi.responses.layout import find_roles
 from irtvi.responses.samples import bundled_files
 from irtvi.responses.settings import ReadSettings
@@ -239,8 +240,14 @@ def read(source: Source, choices: Choices) -> Reading:
 
 def plain_error(error: Exception) -> str:
     """What was wrong, in a sentence."""
+    if isinstance(error, TooManyCategoriesError):
+        return (
+            f"The column “{error.item}” has more different values than answers in categories have; there is room for "
+            f"{MAX_CATEGORIES}. Does it hold measured numbers, such as seconds or shares? Is it no item at all? Or do "
+            "some of its values mean missing?"
+        )
     if isinstance(error, DataError):
-        return str(error)
+        return f"{str(error)[:1].upper()}{str(error)[1:]}"
     if isinstance(error, MemoryError):
         return "The file is too large for the memory of this machine."
     return f"The file could not be read ({type(error).__name__}). Save it anew as CSV, with one line of column names."

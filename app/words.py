@@ -150,6 +150,7 @@ _JARGON = (
     (re.compile(r"\bperson\b"), "student"),
     (re.compile(r"\bPersons\b"), "Students"),
     (re.compile(r"\bPerson ids\b"), "Student ids"),
+    (re.compile(r"\bRead as measured, numbers on a continuous scale\b"), "Read as measured numbers"),
     (re.compile(r"\bparameters\b"), "results"),
     (re.compile(r"\b\w+ at its boundary\b"), "its numbers are at the end of what is possible"),
     (re.compile(r"\bnegative discrimination\b"), "the better the student, the worse the answer"),

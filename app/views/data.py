@@ -132,9 +132,9 @@ def _offer_measured(workspace: Workspace, error: Exception) -> None:
     choices = workspace.choices
     used = choices.items or reading.all_items
     one, several = st.columns(2)
-    if one.button(f"“{error.item}” is measured on a continuous scale", key="one-measured"):
+    if one.button(f"“{error.item}” holds measured numbers", key="one-measured"):
         _read_again(workspace, _changed(choices, continuous=(*choices.continuous, error.item)))
-    if several.button("All columns are measured on a continuous scale", key="all-measured"):
+    if several.button("All columns hold measured numbers", key="all-measured"):
         _read_again(workspace, _changed(choices, continuous=tuple(used)))
 
 

@@ -147,7 +147,8 @@ def _panel(workspace: Workspace, job: Job, item: Hashable, words: Words) -> None
         if both:
             show(plots.information, result, item, words=words, key="item-information")
         elif is_measured:
-            st.info("Answers are measured: the figure shows what is expected, and the table how far they scatter.")
+            scatter = "." if words.plain else ", and the table how far they scatter."
+            st.info(f"Answers are measured: the figure shows what is expected{scatter}")
         else:
             show(plots.category_curves, result, item, words=words, key="categories")
     if not both and not words.plain:

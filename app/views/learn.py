@@ -50,7 +50,8 @@ def _right_or_wrong(words: Words) -> None:
     with left:
         chosen = _sliders(words)
         if chosen["c"] >= chosen["u"]:
-            st.warning("The lower end must lie below the upper one.")
+            lower, upper = ("“Guessing”", "“Best reachable chance”") if words.plain else ("c", "u")
+            right.warning(f"{lower} must be smaller than {upper}: move one of the two.")
             return
         name = "yours" if words.plain else ", ".join(f"{k} = {v:g}" for k, v in chosen.items())
         at_zero = formula_table(RIGHT_OR_WRONG, chosen).set_index("theta")["probability"].loc[0.0]
@@ -58,7 +59,7 @@ def _right_or_wrong(words: Words) -> None:
     tables = {name: formula_table(RIGHT_OR_WRONG, chosen), "comparison": formula_table(RIGHT_OR_WRONG, REFERENCE)}
     with right:
         show(formula, tables, words=words, key="learn")
-        _precision(tables, words)
+        _precision(tables, "its difficulty", words)
         if not words.plain:
             st.latex(r"P = c + (u - c)\,\frac{1}{1 + e^{-a(\theta - b)}}")
 
@@ -74,7 +75,7 @@ def _steps(model: str, words: Words) -> None:
     try:
         table = category_table(model, chosen, n_answers)
     except SpecificationError as error:
-        left.warning("Each step must be harder than the one before." if words.plain else words.sentence(str(error)))
+        right.warning("Each step must be harder than the one before." if words.plain else words.sentence(str(error)))
         return
     average = table.loc[table["theta"] == 0.0]
     expected = (average["category"] * average["probability"]).sum()
@@ -83,15 +84,15 @@ def _steps(model: str, words: Words) -> None:
     name = "yours" if words.plain else ", ".join(f"{k} = {v:g}" for k, v in chosen.items())
     with right:
         show(formula_categories, table, words=words, key="learn")
-        _precision({name: total}, words)
+        _precision({name: total}, "the difficulty of one of its steps", words)
 
 
-def _precision(tables: dict[str, pd.DataFrame], words: Words) -> None:
+def _precision(tables: dict[str, pd.DataFrame], place: str, words: Words) -> None:
     show(formula, tables, words=words, key="learn-information", what="information")
     if words.plain:
         st.caption(
             "The lower figure shows where the question measures: it says most about students whose ability is close to "
-            "its difficulty."
+            f"{place}."
         )
 
 

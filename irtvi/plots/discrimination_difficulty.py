@@ -48,7 +48,7 @@ def discrimination_difficulty(result: Result, *, dark: bool = False) -> go.Figur
     figure = go.Figure([_points(part, len(known), dark) for _, part in looks])
     if bool((known["slope"] < 0).any()):
         figure.add_hline(y=0, line={"color": colours.accent, "width": 1, "dash": "dot"})
-    figure.update_xaxes(title_text="Difficulty")
+    figure.update_xaxes(title_text="Difficulty", range=_ends(known) if 0 < len(known) <= MOST_LABELS else None)
     figure.update_yaxes(title_text="Discrimination")
     title = "Difficulty and discrimination"
     if len(known) < len(points):
@@ -93,6 +93,19 @@ def _names(points: pd.DataFrame) -> list[str]:
     shown = np.zeros(len(names), dtype=bool)
     shown[outermost] = apart(x[outermost], y[outermost], width[outermost], NAME_HEIGHT * high)
     return [name if show else "" for name, show in zip(names, shown, strict=True)]
+
+
+def _ends(points: pd.DataFrame) -> list[float]:
+    """Ends of the axis of difficulty, inside of which names and bars lie."""
+    x, spread = points["place"].to_numpy(dtype=float), points["difficulty_sd"].fillna(0.0).to_numpy(dtype=float)
+    half = NAME_WIDTH / 2 * points["name"].str.len().to_numpy(dtype=float)
+    low, high = float((x - spread).min()), float((x + spread).max())
+    low, high = low - 0.05 * max(high - low, 1.0), high + 0.05 * max(high - low, 1.0)
+    # A name is as wide as a share of the panel, which grows with the ends.
+    for _ in range(10):
+        wide = high - low
+        low, high = min(low, float((x - half * wide).min())), max(high, float((x + half * wide).max()))
+    return [low, high]
 
 
 def item_points(result: Result) -> pd.DataFrame:

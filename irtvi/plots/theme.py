@@ -46,11 +46,11 @@ class Look:
 
 LIGHT = Look(
     paper="#ffffff", ink="#1f2933", faint="#66727f", grid="#e4e8ec",
-    series=("#0072b2", "#d55e00", "#009e73", "#b0569b", "#c98a00", "#3d9bd1", "#4b5563"),
+    series=("#0072b2", "#d55e00", "#009e73", "#b0569b", "#c98a00", "#6a5acd", "#4b5563"),
 )  # fmt: skip
 DARK = Look(
     paper="#0e1117", ink="#e6e9ed", faint="#9aa5b1", grid="#2a313a",
-    series=("#56b4e9", "#f0904a", "#35c99b", "#e29bd0", "#f0c14b", "#8ecbf0", "#aab4bf"),
+    series=("#56b4e9", "#f0904a", "#35c99b", "#e29bd0", "#f0c14b", "#8490ff", "#aab4bf"),
 )  # fmt: skip
 
 

@@ -271,6 +271,14 @@ def test_learn_shows_steps(dashboard):
     assert "must fall" in at.warning[0].value
 
 
+def test_learn_says_which_sliders_disagree(dashboard):
+    dashboard.speak("Teacher")
+    dashboard.go("learn")
+    dashboard.at.slider(key="learn-c").set_value(0.5).run()
+    at = dashboard.at.slider(key="learn-u").set_value(0.3).run()
+    assert at.warning[0].value == "“Guessing” must be smaller than “Best reachable chance”: move one of the two."
+
+
 def test_one_person_is_drawn(ready):
     ready.speak("Psychometrician")
     at = ready.go("abilities")

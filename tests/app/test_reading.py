@@ -62,6 +62,14 @@ def test_hostile_file_is_told(read, name, content, said):
     assert said in plain_error(reading.error)
 
 
+def test_a_measured_column_is_asked_about_in_plain_words(read):
+    from reading import plain_error
+
+    said = plain_error(read(b"id,a,b\n" + b"".join(b"%d,%d.5,%d\n" % (k, k, k % 2) for k in range(200))).error)
+    assert "“a” has more different values" in said
+    assert "=" not in said
+
+
 def test_ten_thousand_columns(read):
     header = ",".join(["id", *(f"Q{k}" for k in range(10_000))])
     rows = "\n".join(f"{p}," + ",".join(str((p + k) % 2) for k in range(10_000)) for p in range(12))

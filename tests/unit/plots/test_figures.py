@@ -16,10 +16,11 @@ from irtvi.errors import ResponsesNeededError, SpecificationError
 from irtvi.plots.abilities import bin_edges
 from irtvi.plots.curves_page import curves_page
 from irtvi.plots.difficulties import difficulties
+from irtvi.plots.discrimination_difficulty import NAME_WIDTH
 from irtvi.plots.labels import apart, packed
 from irtvi.plots.person_item_map import _room, _ticks
 from irtvi.plots.reach import reach_of
-from irtvi.plots.theme import styled
+from irtvi.plots.theme import DARK, LIGHT, styled
 from irtvi.results.person_density import person_density
 
 
@@ -245,6 +246,32 @@ def test_comparison_shows_held_out_differences():
     assert list(trace.x) == table["held_out_difference"].tolist()
     assert list(trace.error_x.array) == (2 * table["held_out_se"]).tolist()
     assert [name.text for name in plots.comparison(table).layout.annotations] == ["1pl", "2pl"]
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK])
+def test_colours_of_a_figure_can_be_told_apart(colours):
+    """Distances of 28 in CIELAB (CIE 1976); those of 2.3 are just seen side by side, thin lines need far more."""
+    places = np.array([_lab(colour) for colour in colours.series])
+    distance = np.linalg.norm(places[:, None] - places, axis=-1)
+    assert distance[~np.eye(len(places), dtype=bool)].min() > 28
+
+
+def _lab(colour):
+    rgb = np.array([int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = np.cbrt(to_xyz @ linear / [0.9505, 1.0, 1.089])
+    return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
+
+
+def test_names_of_items_are_not_cut_at_the_ends():
+    bank = pd.DataFrame({"a": 1.0, "b": [-1.0, 0.0, 1.0]}, index=["reading comprehension", "q", "share_of_writing"])
+    figure = plots.discrimination_difficulty(irtvi.fit(irtvi.simulate("2pl", 400, items=bank, seed=2).responses, "2pl"))
+    low, high = figure.layout.xaxis.range
+    for trace in figure.data:
+        half = NAME_WIDTH / 2 * (high - low) * np.array([len(name) for name in trace.text])
+        assert (trace.x - half >= low - 0.01).all()
+        assert (trace.x + half <= high + 0.01).all()
 
 
 def test_map_counts_steps_as_steps(graded, many, monkeypatch):
