@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -38,3 +40,15 @@ def test_only_models_that_thresholds_say_in_full():
     assert models_of_thresholds(4) == ["grm", "gpcm", "pcm", "sequential"]
     with pytest.raises(SpecificationError, match="needs"):
         category_table("nominal", STEPS, 4)
+
+
+def test_threads_do_not_disturb_each_other():
+    """Torch's forward derivatives are global to the process; pages and fits compute side by side."""
+
+    def at(difficulty):
+        return formula_table("4pl", {"a": 1.0, "b": difficulty, "c": 0.1, "u": 0.9})
+
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(at, np.linspace(-1, 1, 60)))
+    for difficulty, table in zip(np.linspace(-1, 1, 60), together, strict=True):
+        np.testing.assert_array_equal(table, at(difficulty))
