@@ -13,6 +13,7 @@ _TEACHER: Rules = (
     (re.compile(r"^Abilities in order"), "Scores in order, with the likely range"),
     (re.compile(r"^Difficulty and discrimination"), "Questions: how hard, how well they tell apart"),
     (re.compile(r"^Item characteristic curve: "), "How the chance grows: "),
+    (re.compile(r"^Expected answer: "), "What is expected: "),
     (re.compile(r"^Abilities of ([\d,]+) persons"), r"Scores of \1 students"),
     (re.compile(r"( of [\d,]+) persons"), r"\1 students"),
     (re.compile(r"^Ability of person (?=\S)"), "Score of student "),
@@ -71,6 +72,7 @@ _TEACHER: Rules = (
 )
 _TEACHER_ALT: Rules = (
     (re.compile(r"^Item characteristic curve of "), "How the chance of a good answer grows, "),
+    (re.compile(r"^Expected answer of "), "What is expected, "),
     (re.compile(r"with a (\d+)% band"), "with a likely range"),
     (re.compile(r"with (\d+)% intervals"), "with likely ranges"),
     (re.compile(r"\b(\d+)% interval\b"), "likely range"),

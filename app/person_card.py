@@ -11,7 +11,7 @@ from choosing import choose_one
 from figures import kept, show
 from jobs import Job
 from session import Workspace
-from words import Words, count
+from words import Words, count, number
 
 from irtvi import plots
 from irtvi.diagnostics.person_answers import person_answers
@@ -30,8 +30,8 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, cut: float,
         return
     row = table.iloc[place]
     cells = [*st.columns(3), *st.columns(3)]
-    cells[0].metric(words["Ability"], f"{row['theta']:.2f}", help=f"± {row['sd']:.2f}")
-    cells[1].metric(words["interval"].capitalize(), f"{row['lower']:.2f} to {row['upper']:.2f}")
+    cells[0].metric(words["Ability"], number(row["theta"]), help=f"± {row['sd']:.2f}")
+    cells[1].metric(words["interval"].capitalize(), f"{number(row['lower'])} to {number(row['upper'])}")
     cells[2].metric(words["P(cut)"], f"{row['probability_above']:.0%}")
     cells[3].metric("Better than", "–" if np.isnan(row["percentile_sample"]) else f"{row['percentile_sample']:.0f}%",
                     help=f"of the {words['persons']} of these data")  # fmt: skip
@@ -48,13 +48,14 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, cut: float,
     answers = workspace.cached(("answers", job.id, place), lambda: person_answers(result, person)).astype({"item": str})
     if answers.empty:
         return
+    same = (pd.to_numeric(answers["answer"], errors="coerce") == answers["points"]).all()
     odd = answers[answers["chance"] < SURPRISING]
     st.caption(
         f"{count(len(answers), 'answer', 'answers')}, {len(odd)} of them surprising: less than {SURPRISING:.0%} likely "
         f"for somebody with this {words['ability']}."
     )
     st.dataframe(
-        answers,
+        answers.drop(columns="points") if same else answers,
         hide_index=True,
         width="stretch",
         height=min(320, 38 + 35 * max(2, len(answers))),

@@ -107,7 +107,7 @@ _COLUMNS: dict[str, tuple[str, str, str]] = {
     "slope_sd": ("±    ", "sd of the slope", "sd of the slope"),
     "lower_asymptote": ("Lowest average", "Lower asymptote", "Floor"),
     "upper_asymptote": ("Highest average", "Upper asymptote", "Ceiling"),
-    "mean": ("Average points", "Mean (p)", "Solve rate"),
+    "mean": ("Average", "Mean (p)", "Solve rate"),
     "item_rest": ("Agrees with the rest", "Item-rest r", "Task-rest r"),
 }
 
@@ -215,6 +215,11 @@ class Words:
         for pattern, word in _JARGON:
             parts[::2] = [pattern.sub(word, part) for part in parts[::2]]
         return "".join(parts)
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A rounded number; zero has no sign."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def count(number: float, one: str, many: str) -> str:

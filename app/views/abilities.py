@@ -76,6 +76,9 @@ def _table(workspace: Workspace, table: pd.DataFrame, words: Words) -> None:
         spread = "t_sd" if scale == "t_score" else "scale500_sd"
         columns = [scale, spread, *[c for c in columns if c not in ("theta", "sd", "sd_items", "lower", "upper")]]
     shown = table[columns].copy()
+    # The browser shows the sign of what rounds to zero.
+    signed = [name for name in ("theta", "lower", "upper") if name in columns]
+    shown[signed] = shown[signed].round(2) + 0.0
     shown.index = shown.index.astype(str)
     shown.index.name = words["person"].capitalize()
     st.dataframe(

@@ -14,7 +14,7 @@ from jobs import Job
 from session import Workspace, current
 from sidebar import words_of
 from states import needs_fit
-from words import Words, count
+from words import Words, count, number
 
 from irtvi import Result, plots
 from irtvi.diagnostics.flags import item_flags
@@ -166,10 +166,10 @@ def _facts(result: Result, item: Hashable, words: Words) -> None:
         sure = f" ± {spread:.2f}" if spread is not None and spread > 0 else ""
         if words.shows(name):
             facts.append(f"{words.column(name).strip()}: **{value:,.0f}**" if name == "n_answered" else
-                         f"{words.column(name).strip()}: **{value:.2f}**{sure}")  # fmt: skip
+                         f"{words.column(name).strip()}: **{number(value)}**{sure}")  # fmt: skip
     intercept = intercepts(result.items).loc[item]
     if not words.plain and pd.notna(intercept):
-        facts.append(f"intercept d = −a b: **{intercept:.2f}**")
+        facts.append(f"intercept d = −a b: **{number(intercept)}**")
     st.markdown("  ·  ".join(facts))
     reason = item_flags(result).get(item, "")
     if reason:

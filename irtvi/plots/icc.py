@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from irtvi.errors import SpecificationError
-from irtvi.plots.item_curves import Axis, axis_of, chosen_items, curves_of, is_ordered, points_of
+from irtvi.plots.item_curves import Axis, axis_of, chosen_items, curves_of, is_binary, is_ordered, points_of
 from irtvi.plots.labels import name_of
 from irtvi.plots.reach import drawn_abilities, reach_of
 from irtvi.plots.theme import ABILITY, LEGEND_ABOVE, look, styled
@@ -81,8 +81,9 @@ def icc(
         if row == down - 1 or k + across >= len(items):
             figure.update_xaxes(title_text=ABILITY, row=row + 1, col=column + 1)
     figure.update_xaxes(range=[-reach, reach])
-    title = f"Item characteristic curve: {name_of(items[0])}" if single else "Item characteristic curves"
-    alt = f"{_said(items[0], fitted[items[0]]) if single else title}, with a {level:.0%} band"
+    what = "Item characteristic curve" if is_binary(result, items[0]) else "Expected answer"
+    title = f"{what}: {name_of(items[0])}" if single else "Item characteristic curves"
+    alt = f"{_said(what, items[0], fitted[items[0]]) if single else title}, with a {level:.0%} band"
     alt += f", and the answers of groups of ability with {level:.0%} intervals." if observed else "."
     height = 420 if single else 156 + PANEL_HEIGHT * down
     styled(figure, dark, title=title, alt=alt, height=height)
@@ -92,10 +93,10 @@ def icc(
     return figure
 
 
-def _said(item: Hashable, fitted: pd.DataFrame) -> str:
+def _said(what: str, item: Hashable, fitted: pd.DataFrame) -> str:
     """The curve in words."""
     values = [f"{np.interp(theta, fitted['theta'], fitted['value']):.2f} at ability {theta}" for theta in (-2, 0, 2)]
-    return f"Item characteristic curve of {item}: {', '.join(values)}"
+    return f"{what} of {item}: {', '.join(values)}"
 
 
 def _padded(axis: Axis) -> list[float]:

@@ -35,9 +35,10 @@ def sum_scores(responses: Responses, *, dark: bool = False) -> go.Figure:
             hovertemplate="%{x:.4g}: %{y} persons<extra></extra>",
         )
     )  # fmt: skip
-    axis = "Sum score" if alike else "Sum score in % of what could be reached"
+    name = "Sum of answers" if responses.measured_items.any() else "Sum score"
+    axis = name if alike else f"{name} in % of what could be reached"
     figure.update_xaxes(title_text=axis, dtick=1 if whole and high - low <= FEW else None)
     figure.update_yaxes(title_text="Persons")
     figure.update_layout(bargap=0)
     alt = f"Histogram of the sum scores of {value.size} persons."
-    return styled(figure, dark, title="Sum scores", alt=alt, height=380)
+    return styled(figure, dark, title=name if responses.measured_items.any() else "Sum scores", alt=alt, height=380)

@@ -284,3 +284,4 @@ def test_one_person_is_drawn(ready):
     at = ready.go("abilities")
     assert len(at.get("plotly_chart")) == 3
     assert '"posterior"' in at.get("plotly_chart")[2].proto.spec
+    assert "points" not in at.dataframe[1].value.columns  # they are the answers themselves

@@ -49,3 +49,9 @@ def test_counts_from_one_are_mended_on_the_page():
     said = Words("Teacher").sentence(str(caught.value))
     assert "“order of answers” on the page Data" in said
     assert "categories" not in said
+
+
+def test_zero_has_no_sign():
+    from words import number
+
+    assert [number(value) for value in (-0.001, 0.0, -0.006, 1.234)] == ["0.00", "0.00", "-0.01", "1.23"]

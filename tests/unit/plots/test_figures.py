@@ -20,6 +20,7 @@ from irtvi.plots.discrimination_difficulty import NAME_WIDTH
 from irtvi.plots.labels import apart, packed
 from irtvi.plots.person_item_map import _room, _ticks
 from irtvi.plots.reach import reach_of
+from irtvi.plots.sum_scores import sum_scores
 from irtvi.plots.theme import DARK, LIGHT, styled
 from irtvi.results.person_density import person_density
 
@@ -272,6 +273,14 @@ def test_names_of_items_are_not_cut_at_the_ends():
         half = NAME_WIDTH / 2 * (high - low) * np.array([len(name) for name in trace.text])
         assert (trace.x - half >= low - 0.01).all()
         assert (trace.x + half <= high + 0.01).all()
+
+
+def test_titles_speak_of_chances_where_there_are_some(lsat7, graded):
+    assert plots.icc(lsat7, "Item.1").layout.title.text == "Item characteristic curve: Item.1"
+    assert plots.icc(graded, "p").layout.title.text == "Expected answer: p"
+    measured = irtvi.read(pd.DataFrame(np.random.default_rng(1).normal(size=(40, 2))), continuous=[0, 1])
+    assert sum_scores(measured).layout.title.text == "Sum of answers"
+    assert sum_scores(lsat7.responses).layout.title.text == "Sum scores"
 
 
 def test_map_counts_steps_as_steps(graded, many, monkeypatch):
