@@ -7,12 +7,10 @@ import plotly.graph_objects as go
 from irtvi.plots.item_curves import category_points, chosen_items
 from irtvi.plots.labels import name_of
 from irtvi.plots.reach import drawn_abilities, reach_of
-from irtvi.plots.theme import ABILITY, look, styled
+from irtvi.plots.theme import ABILITY, colours_of, look, styled
 from irtvi.plots.traces import band, error_bars
 from irtvi.responses.responses import Responses
 from irtvi.results.result import Result
-
-MOST_BANDS = 8
 
 
 def category_curves(
@@ -24,6 +22,8 @@ def category_curves(
     dark: bool = False,
 ) -> go.Figure:
     """Probability of every category of an item, or of every option that people could choose.
+
+    More categories than a figure has colours go from dark to bright in their order, without bands and answers.
 
     Parameters
     ----------
@@ -41,9 +41,11 @@ def category_curves(
     observed = category_points(result, item, level, responses)
     reach = reach_of(result)
     figure = go.Figure()
-    for k, (category, own) in enumerate(table.groupby("category", sort=False)):
-        colour, name = colours.series[k % len(colours.series)], name_of(category)
-        if k < MOST_BANDS:
+    categories = list(table.groupby("category", sort=False))
+    crowded = len(categories) > len(colours.series)
+    for (category, own), colour in zip(categories, colours_of(len(categories), dark), strict=True):
+        name = name_of(category)
+        if not crowded:
             figure.add_trace(band(own, colour, name, name, False))
         figure.add_trace(
             go.Scatter(
@@ -52,7 +54,7 @@ def category_curves(
                 hovertemplate="answer %{customdata[0]}: θ %{x:.2f}, %{y:.3f}<extra></extra>",
             )
         )  # fmt: skip
-        if observed is None:
+        if observed is None or crowded:
             continue
         seen = observed.loc[observed["category"] == category]
         figure.add_trace(

@@ -38,7 +38,11 @@ def discrimination_difficulty(result: Result, *, dark: bool = False) -> go.Figur
     points = item_points(result)
     known = points.dropna(subset=["difficulty", "slope"])
     known = known.assign(place=known["difficulty"].clip(-REACH, REACH))
-    known["name"] = _names(known) if len(known) <= MOST_LABELS else ""
+    known["name"], ends = "", None
+    if 0 < len(known) <= MOST_LABELS:
+        known["name"] = _names(known, 1.1 * float(np.ptp(known["place"])))
+        ends = _ends(known)
+        known["name"] = _names(known, ends[1] - ends[0])
     # One trace for each look: looks of single points are checked and sent one by one, which takes seconds for many.
     known["symbol"] = np.select(
         [known["difficulty"] > REACH, known["difficulty"] < -REACH], ["triangle-right", "triangle-left"], "circle"
@@ -48,7 +52,7 @@ def discrimination_difficulty(result: Result, *, dark: bool = False) -> go.Figur
     figure = go.Figure([_points(part, len(known), dark) for _, part in looks])
     if bool((known["slope"] < 0).any()):
         figure.add_hline(y=0, line={"color": colours.accent, "width": 1, "dash": "dot"})
-    figure.update_xaxes(title_text="Difficulty", range=_ends(known) if 0 < len(known) <= MOST_LABELS else None)
+    figure.update_xaxes(title_text="Difficulty", range=ends)
     figure.update_yaxes(title_text="Discrimination")
     title = "Difficulty and discrimination"
     if len(known) < len(points):
@@ -83,10 +87,10 @@ def _points(part: pd.DataFrame, n_items: int, dark: bool) -> go.Scatter | go.Sca
     )  # fmt: skip
 
 
-def _names(points: pd.DataFrame) -> list[str]:
-    """Names of the items, empty where there is no room."""
+def _names(points: pd.DataFrame, wide: float) -> list[str]:
+    """Names of the items, empty where there is no room on an axis of difficulty of this length."""
     x, y = (points[name].to_numpy(dtype=float) for name in ("place", "slope"))
-    wide, high = (max(float(np.ptp(values)), 1e-9) * 1.1 for values in (x, y))
+    wide, high = max(wide, 1e-9), max(1.1 * float(np.ptp(y)), 1e-9)
     outermost = np.argsort(-np.hypot((x - np.median(x)) / wide, (y - np.median(y)) / high), kind="stable")
     names = [name_of(item, LONGEST_NAME) for item in points.index]
     width = NAME_WIDTH * wide * np.array([len(name) for name in names])

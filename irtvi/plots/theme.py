@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 ABILITY = "Ability (θ)"
 MOST_SVG_POINTS = 5_000
@@ -57,6 +59,15 @@ DARK = Look(
 def look(dark: bool) -> Look:
     """The light or the dark look."""
     return DARK if dark else LIGHT
+
+
+def colours_of(n: int, dark: bool) -> list[str]:
+    """Colours for so many curves; where they are more than the series has, from dark to bright."""
+    series = look(dark).series
+    if n <= len(series):
+        return list(series[:n])
+    low, high = (0.25, 1.0) if dark else (0.0, 0.85)
+    return [str(colour) for colour in sample_colorscale("Viridis", np.linspace(low, high, n))]
 
 
 def styled(figure: go.Figure, dark: bool, *, title: str = "", alt: str = "", height: int | None = None) -> go.Figure:

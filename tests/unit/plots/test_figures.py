@@ -283,6 +283,14 @@ def test_titles_speak_of_chances_where_there_are_some(lsat7, graded):
     assert sum_scores(lsat7.responses).layout.title.text == "Sum scores"
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_curves_of_many_categories_have_a_colour_each(dark):
+    counts = irtvi.simulate("binomial", 200, items=pd.DataFrame({"a": [1.0, 1.2], "b": [0.0, 0.3]}), n_categories=11)
+    figure = plots.category_curves(irtvi.fit(counts.responses, "binomial"), 0, dark=dark)
+    assert len(figure.data) == 11
+    assert len({trace.line.color for trace in figure.data}) == 11
+
+
 def test_map_counts_steps_as_steps(graded, many, monkeypatch):
     monkeypatch.setattr(sys.modules[_room.__module__], "MOST_LABELS", 1)
     assert plots.person_item_map(graded).layout.xaxis2.title.text == "Number of steps"
