@@ -90,9 +90,9 @@ class Problem(Protocol):
 
 @runtime_checkable
 class Watcher(Protocol):
-    """Told after every pass; may raise KeyboardInterrupt to stop."""
+    """Told after every pass; says whether the search should end there, and may raise KeyboardInterrupt."""
 
-    def __call__(self, free: Tensor, evaluation: Evaluation, step_se: float, missing: Missing | None) -> None: ...
+    def __call__(self, free: Tensor, evaluation: Evaluation, step_se: float, missing: Missing | None) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -212,9 +212,9 @@ def maximise(
     previous = step_se = torch.inf
     while True:
         before, previous, step_se = previous, step_se, climb.plan()
-        watch(climb.free, climb.evaluation, step_se, climb.missing)
+        ends = watch(climb.free, climb.evaluation, step_se, climb.missing)
         settled = climb.informed and _left_over(step_se, previous, before) < tolerance
-        if settled or n_passes >= max_passes:
+        if settled or ends or n_passes >= max_passes:
             break
         tries = climb.advance(max_passes - n_passes)
         n_passes += abs(tries)

@@ -51,19 +51,20 @@ FINER_PERSONS, FINER_WORK = 750, 7.5e6
 
 
 class _Best:
-    """Watches a search and remembers the best point."""
+    """Watches a search, remembers the best point, and ends it where a parameter passes its limit."""
 
     def __init__(self, phase: str, progress: Progress, state: "_State", model: Model) -> None:
         self.phase, self.progress, self.state, self.model = phase, progress, state, model
         self.objective = -torch.inf
 
-    def __call__(self, free: Tensor, evaluation: Evaluation, step_se: float, missing: Missing | None) -> None:
+    def __call__(self, free: Tensor, evaluation: Evaluation, step_se: float, missing: Missing | None) -> bool:
         if evaluation.objective > self.objective:
             self.objective = evaluation.objective
             persons, boundary = evaluation.passed.persons, self.state.boundary
             self.state.reached = Reached(self.model, free, persons, evaluation, missing, boundary)
         self.progress.tell(self.phase, evaluation.objective, step_se, Snapshot(self.model, free))
         may_stop()
+        return not torch.equal(_within_limits(self.model, free), free)
 
 
 @dataclass
@@ -282,12 +283,24 @@ def _hold(state: _State, problem: MarginalPosterior, positions: Tensor, values: 
     state.converged = False
 
 
+def _within_limits(model: Model, free: Float[Tensor, " n_free"]) -> Float[Tensor, " n_free"]:
+    """The free vector with every parameter at the limit that it passed."""
+    within = free.clone()
+    for slots in model.parts:
+        low, high = slots.slot_limits()
+        used = slots.index >= 0
+        within[slots.index[used]] = torch.clamp(slots.free_values(free), low, high)[used]
+    return within
+
+
 def _hold_runaways(state: _State, problem: MarginalPosterior) -> bool:
-    away = (state.free.abs() > RUNAWAY) & _without_prior(state.model)
+    """Hold what has no finite maximum: at its limit where it has one."""
+    within = _within_limits(state.model, state.free)
+    away = (state.free.abs() > RUNAWAY) & _without_prior(state.model) | (within != state.free)
     if not away.any():
         return False
     positions = torch.nonzero(away)[:, 0]
-    _hold(state, problem, positions, state.free[positions])
+    _hold(state, problem, positions, within[positions])
     return True
 
 

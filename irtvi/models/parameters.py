@@ -72,22 +72,22 @@ class Slots:
     def names(self) -> list[str]:
         """Name of each slot, as priors and tables use it."""
         return [
-            element_name(spec, k, size)
-            for spec, size in zip(self.specs, self.sizes, strict=True)
-            for k in range(size)
+            element_name(spec, k, size) for spec, size in zip(self.specs, self.sizes, strict=True) for k in range(size)
         ]
 
     def columns(self) -> dict[str, slice]:
         """Which slots each spec has."""
         ends = list(accumulate(self.sizes))
-        return {
-            spec.name: slice(end - size, end)
-            for spec, size, end in zip(self.specs, self.sizes, ends, strict=True)
-        }
+        return {spec.name: slice(end - size, end) for spec, size, end in zip(self.specs, self.sizes, ends, strict=True)}
 
     def slot_transforms(self) -> list[Transform]:
         """Transform of each slot."""
         return [t for t, size in zip(self.transforms, self.sizes, strict=True) for _ in range(size)]
+
+    def slot_limits(self) -> Float[Tensor, "2 slots"]:
+        """Unconstrained ends of each slot's range."""
+        ends = [spec.limits for spec, size in zip(self.specs, self.sizes, strict=True) for _ in range(size)]
+        return torch.tensor(ends, dtype=torch.float64, device=self.held.device).T
 
     def to(self, device: torch.device) -> "Slots":
         return Slots(

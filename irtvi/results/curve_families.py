@@ -14,7 +14,7 @@ from irtvi.models.items.continuous import ContinuousModel
 from irtvi.models.items.item_model import Facts, ItemModel
 from irtvi.models.model import Component
 from irtvi.responses.coding import Coding
-from irtvi.results.tables import covariance_matrix, member_covariance
+from irtvi.results.tables import covariance_matrix, member_covariance, separated
 
 OfSlots = Callable[[Tensor], Tensor]
 
@@ -107,8 +107,9 @@ def families_of(posterior: Posterior, items: Sequence[int]) -> Iterator[Family]:
 
 def _separated(posterior: Posterior, part: int) -> list[int]:
     """Members with a parameter that ran away and was held where it was: their curve has no band."""
-    values = posterior.model.parts[part].free_values(posterior.free)
-    return [m for p, m, slot in posterior.boundary if p == part and torch.isfinite(values[m, slot])]
+    slots = posterior.model.parts[part]
+    values = slots.free_values(posterior.free)
+    return [m for p, m, slot in posterior.boundary if p == part and separated(slots, values, m, slot)]
 
 
 def code_values(coding: Coding, item_models: Sequence[ItemModel]) -> Float[Tensor, "items codes"]:

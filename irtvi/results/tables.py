@@ -1,13 +1,12 @@
 """Item and population tables from a posterior, with standard deviations by the delta method."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from irtvi.errors import IrtviError
@@ -15,13 +14,10 @@ from irtvi.inference.item_posterior import BlockCurvature, Curvature, DiagonalCu
 from irtvi.inference.posterior import Posterior
 from irtvi.models.derivatives import slot_derivatives
 from irtvi.models.items.item_model import ItemModel
-from irtvi.models.model import Component
 from irtvi.models.parameters import Slots
 from irtvi.models.transforms import POSITIVE, UNIT
 
 NO_CROSSING = "no difficulty: the curve passes half-way between its asymptotes not exactly once"
-VANISHED = math.log(0.01)
-"""Below this a spread, on the log scale and in units of the item, is at its boundary."""
 SEPARATED = "cannot be estimated without a prior: answers are perfectly separated"
 
 
@@ -76,7 +72,7 @@ def parameter_table(
         sd = torch.where(torch.isnan(table), torch.nan, variance.clamp(min=0.0).sqrt())
         for member, slot in _boundary(posterior, part):
             own = jacobian[member, :, slot] != 0
-            if torch.isfinite(values[member, slot]):
+            if separated(component.slots, values, member, slot):
                 table[member], sd[member] = torch.nan, torch.nan
                 status[int(component.items[member])] = SEPARATED
             else:
@@ -85,7 +81,7 @@ def parameter_table(
                 status[int(component.items[member])] = (
                     status[int(component.items[member])] or f"{component.slots.names()[slot]} at its boundary"
                 )
-        for member, slot in _vanished(component, values).tolist():
+        for member, slot in _beyond_limits(component.slots, values).tolist():
             position = int(component.items[member])
             status[position] = status[position] or f"{component.slots.names()[slot]} at its boundary"
         if "difficulty" in names:
@@ -108,10 +104,15 @@ def _boundary(posterior: Posterior, part: int) -> list[tuple[int, int]]:
     return [(member, slot) for p, member, slot in posterior.boundary if p == part]
 
 
-def _vanished(component: Component, values: Tensor) -> Tensor:
-    """(member, slot) of spreads that went to 0, as in a Heywood case: the answers to that item are ability itself."""
-    positive = torch.tensor([t is POSITIVE for t in component.slots.slot_transforms()], device=values.device)
-    return torch.nonzero(component.slots.exists & positive & (component.slots.index >= 0) & (values < VANISHED))
+def separated(slots: Slots, values: Float[Tensor, "members slots"], member: int, slot: int) -> bool:
+    """Whether what the search held had run away, and is neither at infinity nor at a limit of its own."""
+    return bool(torch.isfinite(values[member, slot]) & torch.isinf(slots.slot_limits()[:, slot]).all())
+
+
+def _beyond_limits(slots: Slots, values: Float[Tensor, "members slots"]) -> Int[Tensor, "some 2"]:
+    """(member, slot) of free parameters beyond their limits."""
+    low, high = slots.slot_limits()
+    return torch.nonzero(slots.exists & (slots.index >= 0) & ((values < low) | (values > high)))
 
 
 def _is_slot(slots: Slots, slot: int, names: list[str]) -> Tensor:

@@ -1,5 +1,7 @@
 """The beta model: a share between 0 and 1, such as a partial score or a confidence."""
 
+import math
+
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
@@ -13,7 +15,7 @@ from irtvi.models.transforms import POSITIVE
 
 PRECISION = ParameterSpec(
     "phi", "precision: the larger, the closer answers lie to their mean", start=5.0, prior=Normal(2.0, 1.5),
-    transform=POSITIVE,
+    transform=POSITIVE, limits=(-math.inf, math.log(1e4)),
 )  # fmt: skip
 LEAST_LOG_SHAPE = -300.0
 """Below, the digamma function of a shape would leave the range of float64."""

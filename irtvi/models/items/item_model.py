@@ -69,6 +69,8 @@ class ParameterSpec:
         Whether it changes its sign when ability is turned round.
     size : int
         How many numbers, for ``per="feature"``.
+    limits : tuple of float
+        Unconstrained. Beyond them the likelihood may rise for ever, whatever the prior: it is held at the one it passes.
     """
 
     name: str
@@ -80,6 +82,7 @@ class ParameterSpec:
     scope: Literal["item", "shared"] = "item"
     turns: bool = False
     size: int = 1
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def depends_on_categories(self) -> bool:

@@ -16,8 +16,9 @@ from irtvi.models.transforms import POSITIVE
 LOADING = replace(SLOPE, label="slope, answer per unit of ability", start=0.5, prior=NormalPrior(0.0, 1.0))
 LEVEL = replace(INTERCEPT, label="expected answer at ability 0", prior=NormalPrior(0.0, 1.0))
 NOISE = ParameterSpec(
-    "sigma", "standard deviation around the line", start=0.8, prior=NormalPrior(-0.5, 1.0), transform=POSITIVE
-)
+    "sigma", "standard deviation around the line", start=0.8, prior=NormalPrior(-0.5, 1.0), transform=POSITIVE,
+    limits=(math.log(0.01), math.inf),
+)  # fmt: skip
 
 
 class Normal(ContinuousModel):
@@ -38,9 +39,7 @@ class Normal(ContinuousModel):
     n_statistics = 3
     standardised = True
 
-    def statistics(
-        self, y: Float64[Tensor, "*#batch"], facts: Facts
-    ) -> Float64[Tensor, "*#batch statistics"]:
+    def statistics(self, y: Float64[Tensor, "*#batch"], facts: Facts) -> Float64[Tensor, "*#batch statistics"]:
         z = (y - facts.centre) / facts.scale
         return torch.stack([torch.ones_like(z), z, z.square()], -1)
 
@@ -60,9 +59,7 @@ class Normal(ContinuousModel):
         line = inner_product(params["a"], theta) + params["d"]
         return torch.stack([torch.ones_like(line), line, line.square() + params["sigma"].square()], -1)
 
-    def mean(
-        self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
-    ) -> Float[Tensor, "*#batch"]:
+    def mean(self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts) -> Float[Tensor, "*#batch"]:
         return facts.centre + facts.scale * (inner_product(params["a"], theta) + params["d"])
 
     def variance(
