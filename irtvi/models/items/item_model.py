@@ -70,7 +70,7 @@ class ParameterSpec:
     size : int
         How many numbers, for ``per="feature"``.
     limits : tuple of float
-        Unconstrained. Beyond them the likelihood may rise for ever, whatever the prior: it is held at the one it passes.
+        Unconstrained. Beyond them the likelihood may rise for ever: it is held at the one it passes.
     """
 
     name: str

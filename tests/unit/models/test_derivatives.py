@@ -57,5 +57,6 @@ def test_every_way_agrees_with_forward_mode():
 def test_second_derivatives_of_a_sum():
     found = second_derivatives_of_sum(lambda v: torch.exp(v[:, 0] * AT[:, None] + 2 * v[:, 1]), VALUES)
     value = torch.exp(VALUES[:, 0] * AT[:, None] + 2 * VALUES[:, 1])
-    by_hand = [[(value * AT[:, None] ** i).sum(0) * 2**j for i, j in row] for row in (((2, 0), (1, 1)), ((1, 1), (0, 2)))]
+    powers = ((2, 0), (1, 1)), ((1, 1), (0, 2))
+    by_hand = [[(value * AT[:, None] ** i).sum(0) * 2**j for i, j in row] for row in powers]
     torch.testing.assert_close(found, torch.stack([torch.stack(row, -1) for row in by_hand], -2))
