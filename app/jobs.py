@@ -79,6 +79,12 @@ class Job(Task):
         self.result: irtvi.Result | None = None
         self.scores: ScoreTables | None = None
 
+    @property
+    def climbed(self) -> list[float]:
+        """What the search has climbed in its present phase; other phases climb other sums, such as of some persons."""
+        steps = list(self.steps)
+        return [step.objective for step in steps if step.phase == steps[-1].phase]
+
     def expected(self) -> float:
         trend = _seconds_to_converge(self.steps, _tolerance(self.request.engine))
         if trend is not None:

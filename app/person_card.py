@@ -11,7 +11,7 @@ from choosing import choose_one
 from figures import kept, show
 from jobs import Job
 from session import Workspace
-from words import Words, count, number
+from words import Words, chance, count, number
 
 from irtvi import plots
 from irtvi.diagnostics.person_answers import person_answers
@@ -32,7 +32,7 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, cut: float,
     cells = [*st.columns(3), *st.columns(3)]
     cells[0].metric(words["Ability"], number(row["theta"]), help=f"± {row['sd']:.2f}")
     cells[1].metric(words["interval"].capitalize(), f"{number(row['lower'])} to {number(row['upper'])}")
-    cells[2].metric(words["P(cut)"], f"{row['probability_above']:.0%}")
+    cells[2].metric(words["P(cut)"], chance(row["probability_above"]))
     cells[3].metric("Better than", "–" if np.isnan(row["percentile_sample"]) else f"{row['percentile_sample']:.0f}%",
                     help=f"of the {words['persons']} of these data")  # fmt: skip
     ranked = pd.notna(row["rank"])

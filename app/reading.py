@@ -150,6 +150,7 @@ class Reading:
     responses : None where an error stands in the way
     error : what was wrong
     findings : what is worth knowing about the data
+    layout : of the table, also where an error stands in the way
     """
 
     key: str
@@ -160,6 +161,7 @@ class Reading:
     responses: irtvi.Responses | None = None
     error: Exception | None = None
     findings: tuple[Finding, ...] = ()
+    layout: Literal["wide", "long"] | None = None
 
     @property
     def remarks(self) -> list[str]:
@@ -174,9 +176,10 @@ class Reading:
                 found["Separator"] = _MARKS.get(note.removeprefix("The delimiter is ").rstrip(".").strip("'"), note)
             if note.startswith("Numbers have a decimal comma"):
                 found["Decimal mark"] = "comma"
+        if self.layout is not None:
+            found["Layout"] = LAYOUTS[self.layout]
         if self.responses is not None:
             settings = self.responses.settings
-            found["Layout"] = LAYOUTS[self.responses.layout]
             found["Scoring"] = _scoring(self.responses)
             found["Ids"] = "rows are numbered" if settings.id is None else f"column {settings.id!r}"
             if self.responses.layout == "long":
@@ -222,7 +225,7 @@ def read(source: Source, choices: Choices) -> Reading:
     """Read a file; whatever stands in the way is told in the reading, never raised."""
     key = key_of(source, choices)
     columns: tuple[Hashable, ...] = ()
-    preview, items, notes = None, (), ()
+    preview, items, notes, layout = None, (), (), None
     try:
         _check_size(source)
         with warnings.catch_warnings():
@@ -230,12 +233,14 @@ def read(source: Source, choices: Choices) -> Reading:
             frame, said = load_table(source.opened(), **choices.file_options())
             columns, notes = tuple(frame.columns), tuple(said)
             preview = frame.iloc[:PREVIEW_ROWS, :PREVIEW_COLUMNS].copy()
-            items = _all_items(frame, choices)
+            layout, items = _layout_and_items(frame, choices)
             responses = irtvi.read(frame, **choices.table_options())
         notes += responses.notes
-        return Reading(key, columns, preview, items, notes, responses, findings=tuple(check(responses)))
+        return Reading(
+            key, columns, preview, items, notes, responses, findings=tuple(check(responses)), layout=layout
+        )
     except Exception as error:  # whatever a hostile file brings about is told on the page
-        return Reading(key, columns, preview, items, notes, error=error)
+        return Reading(key, columns, preview, items, notes, error=error, layout=layout)
 
 
 def plain_error(error: Exception) -> str:
@@ -247,13 +252,16 @@ def plain_error(error: Exception) -> str:
             "some of its values mean missing?"
         )
     if isinstance(error, DataError):
-        return f"{str(error)[:1].upper()}{str(error)[1:]}"
+        said = str(error)
+        return f"Item{said[4:]}" if said.startswith("item ") else said
     if isinstance(error, MemoryError):
         return "The file is too large for the memory of this machine."
     return f"The file could not be read ({type(error).__name__}). Save it anew as CSV, with one line of column names."
 
 
-def _all_items(frame: pd.DataFrame, choices: Choices) -> tuple[Hashable, ...]:
+def _layout_and_items(
+    frame: pd.DataFrame, choices: Choices
+) -> tuple[Literal["wide", "long"], tuple[Hashable, ...]]:
     settings = ReadSettings(
         layout=choices.layout,
         id=choices.id,
@@ -265,8 +273,9 @@ def _all_items(frame: pd.DataFrame, choices: Choices) -> tuple[Hashable, ...]:
     )
     roles = find_roles(frame, settings, number_rows=choices.number_rows)
     if roles.layout == "wide":
-        return roles.items
-    return tuple(pd.unique(frame[roles.item].dropna()).tolist())  # pyright: ignore[reportArgumentType, reportCallIssue]
+        return "wide", roles.items
+    items = pd.unique(frame[roles.item].dropna())  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return "long", tuple(items.tolist())
 
 
 def _check_size(source: Source) -> None:

@@ -151,6 +151,8 @@ _JARGON = (
     (re.compile(r"\bPersons\b"), "Students"),
     (re.compile(r"\bPerson ids\b"), "Student ids"),
     (re.compile(r"\bRead as measured, numbers on a continuous scale\b"), "Read as measured numbers"),
+    (re.compile(r"^Covariates: "), "About the students, not answers: "),
+    (re.compile(r"\bdelimiter\b"), "separator"),
     (re.compile(r"\bparameters\b"), "results"),
     (re.compile(r"\b\w+ at its boundary\b"), "its numbers are at the end of what is possible"),
     (re.compile(r"\bnegative discrimination\b"), "the better the student, the worse the answer"),
@@ -220,6 +222,13 @@ class Words:
 def number(value: float, digits: int = 2) -> str:
     """A rounded number; zero has no sign."""
     return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def chance(value: float) -> str:
+    """A probability in percent; only what is certain is 0 or 100."""
+    if 0.0 < value < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= value < 1.0 else f"{value:.0%}"
 
 
 def count(number: float, one: str, many: str) -> str:

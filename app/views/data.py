@@ -52,6 +52,7 @@ def page() -> None:
         _offer_to_leave_out(workspace, reading.error)
         _offer_measured(workspace, reading.error)
         _offer_occasions(workspace, reading.error, words)
+        _offer_long(workspace, reading.error, words)
     else:
         _ready(workspace, words)
     _how_it_was_read(workspace, words)
@@ -146,6 +147,21 @@ def _offer_occasions(workspace: Workspace, error: Exception, words: Words) -> No
         _read_again(workspace, _changed(workspace.choices, wave=error.column))
     if all_as_one.button("Take all occasions as one", key="waves-as-one"):
         _read_again(workspace, _changed(workspace.choices, wave=False))
+
+
+def _offer_long(workspace: Workspace, error: Exception, words: Words) -> None:
+    """Where three columns, read as two or three items, look like one row for each answer."""
+    reading = workspace.reading
+    assert reading is not None
+    if not isinstance(error, TooManyCategoriesError) or reading.layout != "wide" or len(reading.columns) != 3:
+        return
+    person, item, answer = reading.columns
+    label = f"Each row is one answer: {words['person']} “{person}”, {words['item']} “{item}”, answer “{answer}”"
+    if st.button(label, key="long"):
+        _read_again(
+            workspace,
+            _changed(workspace.choices, layout="long", id=person, number_rows=False, item=item, response=answer),
+        )
 
 
 def _changed(choices: Choices, **changes: object) -> Choices:

@@ -149,12 +149,13 @@ def _search(job: Job, words: Words) -> None:
     if job.searched:
         st.caption(f"The search is over; tables of {words['persons']} and {words['items']} are being made.")
     last = steps[-1]
+    climbed = job.climbed
     left, right = st.columns(2)
     left.metric(
         words["loglik"].capitalize() + ("" if words.plain else " + log prior"),
         f"{last.objective:,.3f}",
-        delta=f"{last.objective - steps[-2].objective:+,.3f}" if len(steps) > 1 else None,
-        chart_data=[step.objective for step in steps[-60:]],
+        delta=f"{climbed[-1] - climbed[-2]:+,.3f}" if len(climbed) > 1 else None,
+        chart_data=climbed[-60:],
         chart_type="line",
     )
     right.metric(

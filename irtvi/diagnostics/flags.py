@@ -1,5 +1,6 @@
 """Why an item or a person deserves a look."""
 
+import numpy as np
 import pandas as pd
 
 from irtvi.results.result import Result
@@ -22,6 +23,7 @@ def item_flags(result: Result) -> pd.Series:
     """
     table = result.items
     reasons = _statuses(table)
+    reasons = reasons.mask(_constant(result) & (reasons == ""), "everybody gave the same answer")
     against = (table["item_rest"] < 0) & (reasons == "")
     reasons = reasons.mask(against, f"runs against the others: {WRONG_WAY}")
     for name in ("a", "slope"):
@@ -47,6 +49,14 @@ def person_flags(result: Result) -> pd.Series:
     reasons = _statuses(table)
     reasons = reasons.mask(~table["reliable"].astype(bool) & (reasons == ""), "the score is not reliable")
     return _given(reasons)
+
+
+def _constant(result: Result) -> np.ndarray:
+    """Items without a spread: no correlation, and a mean that is one of the scores."""
+    table = result.items
+    scores = (np.asarray(coding.values, dtype=float) for coding in result.coding.codings)
+    alike = [bool(np.isclose(own, mean).any()) for own, mean in zip(scores, table["mean"], strict=True)]
+    return np.array(alike) & table["item_rest"].isna().to_numpy() & (table["n_answered"] > 0).to_numpy()
 
 
 def _statuses(table: pd.DataFrame) -> pd.Series:

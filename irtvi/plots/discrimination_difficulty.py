@@ -38,16 +38,16 @@ def discrimination_difficulty(result: Result, *, dark: bool = False) -> go.Figur
     points = item_points(result)
     known = points.dropna(subset=["difficulty", "slope"])
     known = known.assign(place=known["difficulty"].clip(-REACH, REACH))
-    known["name"], ends = "", None
-    if 0 < len(known) <= MOST_LABELS:
-        known["name"] = _names(known, 1.1 * float(np.ptp(known["place"])))
-        ends = _ends(known)
-        known["name"] = _names(known, ends[1] - ends[0])
     # One trace for each look: looks of single points are checked and sent one by one, which takes seconds for many.
     known["symbol"] = np.select(
         [known["difficulty"] > REACH, known["difficulty"] < -REACH], ["triangle-right", "triangle-left"], "circle"
     )
     known["colour"] = np.where(known["slope"] > 0, colours.main, colours.accent)
+    known["name"], ends = "", None
+    if 0 < len(known) <= MOST_LABELS:
+        known["name"] = _names(known, 1.1 * float(np.ptp(known["place"])))
+        ends = _ends(known)
+        known["name"] = _names(known, ends[1] - ends[0])
     looks = known.groupby(["symbol", "colour"], sort=False)
     figure = go.Figure([_points(part, len(known), dark) for _, part in looks])
     if bool((known["slope"] < 0).any()):
@@ -102,6 +102,7 @@ def _names(points: pd.DataFrame, wide: float) -> list[str]:
 def _ends(points: pd.DataFrame) -> list[float]:
     """Ends of the axis of difficulty, inside of which names and bars lie."""
     x, spread = points["place"].to_numpy(dtype=float), points["difficulty_sd"].fillna(0.0).to_numpy(dtype=float)
+    spread = np.where(points["symbol"] == "circle", spread, 0.0)  # what stands at the edge has no bar
     half = NAME_WIDTH / 2 * points["name"].str.len().to_numpy(dtype=float)
     low, high = float((x - spread).min()), float((x + spread).max())
     low, high = low - 0.05 * max(high - low, 1.0), high + 0.05 * max(high - low, 1.0)

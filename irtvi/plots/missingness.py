@@ -6,6 +6,8 @@ import plotly.graph_objects as go
 from irtvi.plots.theme import look, styled
 from irtvi.responses.responses import Responses
 
+FEW = 10
+"""Up to so many persons, each has a tick."""
 MOST_ROWS = 150
 MOST_COLUMNS = 200
 MOST_LABELS = 12
@@ -48,7 +50,7 @@ def missingness(responses: Responses, *, dark: bool = False) -> go.Figure:
     if n_items <= MOST_LABELS:
         figure.update_xaxes(tickvals=list(range(n_items)), ticktext=[str(item)[:14] for item in responses.item_ids])
     figure.update_xaxes(title_text="Items", automargin=True)
-    figure.update_yaxes(title_text="Persons", autorange="reversed")
+    figure.update_yaxes(title_text="Persons", autorange="reversed", dtick=1 if n_persons <= FEW else None)
     missing = 1 - responses.n_responses / max(1, n_persons * n_items)
     alt = f"Map of {n_persons} persons by {n_items} items: {missing:.1%} of the answers are missing."
     return styled(figure, dark, title=f"{missing:.1%} of the answers are missing", alt=alt, height=380)

@@ -27,7 +27,14 @@ def sum_scores(responses: Responses, *, dark: bool = False) -> go.Figure:
     value = value[np.isfinite(value)]
     low, high = (float(value.min()), float(value.max())) if value.size else (0.0, 1.0)
     whole = alike and np.allclose(value, np.round(value)) and high - low < MOST_BINS
-    edges = np.arange(low - 0.5, high + 1.0) if whole else np.linspace(low, max(high, low + 1e-6), 31)
+    points = int(most[known].max(initial=0)) if value.size else 0
+    if whole:
+        edges = np.arange(low - 0.5, high + 1.0)
+    elif not alike and 0 < points <= MOST_BINS // 2:
+        # Most answered all: their shares are multiples of one point, and a finer grid would be a comb.
+        edges = (np.arange(points + 2) - 0.5) * 100 / points
+    else:
+        edges = np.linspace(low, max(high, low + 1e-6), 31)
     counts, _ = np.histogram(value, edges)
     figure = go.Figure(
         go.Bar(

@@ -61,7 +61,7 @@ def _findings(responses: Responses) -> Iterator[Finding]:
             used[place] = 1 + (coding.measured[0] < coding.measured[1])
     items = responses.item_ids
     if (constant := items[(used == 1) & (answers > 0)]).size:
-        text = "Everybody gave the same answer to {}: there is little to learn about it."
+        text = "Everybody gave the same answer to {}, of which there is little to learn."
         yield _of_items("constant item", constant, ConstantItemWarning, text)
     if (empty := responses.person_ids[responses.answered() == 0]).size:
         yield Finding(

@@ -72,6 +72,18 @@ def test_two_fits_of_one_model_have_different_names(fitted):
     assert labels[2] == f"{labels[1]} (2)"
 
 
+def test_three_columns_can_be_answers_by_one_click(dashboard):
+    from reading import Source
+
+    rows = "\n".join(f"S{p},Frage {k},{(p * p + k) % 2}" for p in range(150) for k in range(4))
+    dashboard.workspace.open(Source("lang.csv", f"Schueler,Frage,Antwort\n{rows}".encode()))
+    dashboard.at.run()
+    at = dashboard.click("long")
+    assert not at.error
+    assert dashboard.workspace.reading.responses.n_items == 4
+    assert dashboard.workspace.reading.guesses()["Items"] == "column 'Frage'"
+
+
 def test_one_item_deserves_a_look(dashboard):
     from reading import Source
 

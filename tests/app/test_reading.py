@@ -70,6 +70,21 @@ def test_a_measured_column_is_asked_about_in_plain_words(read):
     assert "=" not in said
 
 
+def test_names_of_files_stay_as_they_are(read):
+    from reading import plain_error
+
+    assert plain_error(read(b"", "empty.csv").error).startswith("empty.csv")
+
+
+def test_layout_is_told_where_an_error_stands_in_the_way(read):
+    rows = "\n".join(f"S{p},Frage {k},{(p + k) % 2}" for p in range(150) for k in range(4))
+    content = f"Schueler,Frage,Antwort\n{rows}".encode()
+    assert read(content).guesses()["Layout"] == "one row for each person"
+    mended = read(content, layout="long", id="Schueler", item="Frage", response="Antwort")
+    assert mended.guesses()["Layout"] == "one row for each answer"
+    assert mended.responses.n_persons == 150
+
+
 def test_ten_thousand_columns(read):
     header = ",".join(["id", *(f"Q{k}" for k in range(10_000))])
     rows = "\n".join(f"{p}," + ",".join(str((p + k) % 2) for k in range(10_000)) for p in range(12))

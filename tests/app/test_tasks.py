@@ -126,3 +126,14 @@ def test_item_figures_need_no_pass_over_people(lsat7, monkeypatch):
         plots.category_curves(job.result, item)
     with pytest.raises(AssertionError, match="one figure"):
         empirical.empirical_scores(job.result, n_groups=7)
+
+
+def test_climb_is_that_of_the_present_phase(lsat7):
+    from types import SimpleNamespace
+
+    from jobs import Job, Request
+
+    job = Job(Request("m", "2pl"), lsat7, "key")
+    seen = (("some", -5.0), ("everyone", -9.0), ("everyone", -8.0))
+    job.steps = [SimpleNamespace(phase=phase, objective=value) for phase, value in seen]
+    assert job.climbed == [-9.0, -8.0]

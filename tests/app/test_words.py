@@ -55,3 +55,9 @@ def test_zero_has_no_sign():
     from words import number
 
     assert [number(value) for value in (-0.001, 0.0, -0.006, 1.234)] == ["0.00", "0.00", "-0.01", "1.23"]
+
+
+def test_only_what_is_certain_has_a_chance_of_nought_or_all():
+    from words import chance
+
+    assert [chance(p) for p in (0.0, 0.001, 0.5, 0.999, 1.0)] == ["0%", "<1%", "50%", ">99%", "100%"]

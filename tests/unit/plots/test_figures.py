@@ -16,7 +16,7 @@ from irtvi.errors import ResponsesNeededError, SpecificationError
 from irtvi.plots.abilities import bin_edges
 from irtvi.plots.curves_page import curves_page
 from irtvi.plots.difficulties import difficulties
-from irtvi.plots.discrimination_difficulty import NAME_WIDTH
+from irtvi.plots.discrimination_difficulty import NAME_WIDTH, _ends, item_points
 from irtvi.plots.labels import apart, packed
 from irtvi.plots.person_item_map import _room, _ticks
 from irtvi.plots.reach import reach_of
@@ -289,6 +289,21 @@ def test_curves_of_many_categories_have_a_colour_each(dark):
     figure = plots.category_curves(irtvi.fit(counts.responses, "binomial"), 0, dark=dark)
     assert len(figure.data) == 11
     assert len({trace.line.color for trace in figure.data}) == 11
+
+
+def test_few_points_make_no_comb():
+    answers = pd.DataFrame(np.random.default_rng(0).integers(0, 2, (200, 8)), columns=list("abcdefgh"), dtype="Int64")
+    answers.iloc[3, 2] = pd.NA
+    counts = np.array(sum_scores(irtvi.read(answers)).data[0].y)
+    assert len(counts) == 9
+    assert counts.sum() == 200
+
+
+def test_what_stands_at_the_edge_does_not_stretch_the_axis(many):
+    points = item_points(many).dropna().iloc[:30].assign(difficulty_sd=40.0, place=6.0, name="")
+    points["symbol"] = "triangle-right"
+    points.loc[points.index[0], ["place", "symbol", "difficulty_sd"]] = [0.0, "circle", 0.1]
+    assert _ends(points)[1] < 7
 
 
 def test_map_counts_steps_as_steps(graded, many, monkeypatch):

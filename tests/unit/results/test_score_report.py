@@ -95,3 +95,10 @@ def test_the_same_answers_share_one_place(engine):
     changes = score_changes(rasch, rasch)
     assert changes["rank_first"].nunique() == 6
     assert (changes["shift"] == 0).all()
+
+
+def test_items_that_all_answered_alike_deserve_a_look():
+    table = irtvi.load_data("lsat7").assign(easy=1)
+    with pytest.warns(irtvi.errors.ConstantItemWarning):
+        flags = item_flags(irtvi.fit(table, model="2pl"))
+    assert flags.to_dict() == {"easy": "everybody gave the same answer"}
