@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from irtvi.errors import SpecificationError
+from irtvi.inference.centring import centred_on_items
 from irtvi.inference.engines import ENGINES, Amortized, Engine
 from irtvi.inference.engines.engine import Data, Progress
 from irtvi.inference.interruption import interruptible
@@ -42,6 +43,7 @@ def fit(
     priors: PriorChoice = "default",
     fixed: pd.DataFrame | None = None,
     equal: EqualChoice = None,
+    centre: str = "persons",
     engine: str | Engine = "auto",
     objective: str | None = None,
     seed: int = 0,
@@ -68,6 +70,8 @@ def fit(
     equal : names of parameters, or mapping, optional
         ``("a",)`` gives all items the same slope; ``{"a": [["Q1", "Q2"], ["Q5", "Q6"]]}`` makes it the same
         within each group of items.
+    centre : "persons" or "items"
+        What has mean 0: ability, or the difficulties of a Rasch model, whose mean ability is then estimated.
     engine : "auto", a name of ENGINES, or an engine's settings
     objective : str, optional
         A bound to climb with the amortized engine: elbo, iwae, piwae, miwae or ciwae. Default: the tight
@@ -97,13 +101,17 @@ def fit(
     """
     responses = data if isinstance(data, Responses) else read(data, continuous=measured_by(model))
     chosen, generator, listening = _engine(engine, objective), _generator(seed), _Listening(progress)
-    built = build(Specification(model, priors, fixed, population, equal), responses)
+    built = build(Specification(model, priors, fixed, population, equal, centre), responses)
+    if centre == "items" and isinstance(chosen, Amortized) and chosen.objective is not None:
+        raise SpecificationError("centre='items' does not go with objective=: its encoder knows the scale it learned.")
     place = _device(device)
     tensors = Data.of(responses, built.item_models, place)
     with listening as listener:
         posterior = chosen.fit(built.model.to(place), tensors, generator, listener)
     if responses.survey_weights is not None:
         posterior = _with_survey_errors(posterior, tensors, listener)
+    if centre == "items":
+        posterior = centred_on_items(posterior)
     return Result(
         model_name=_model_name(model, built.item_models),
         engine=chosen.name,

@@ -16,6 +16,7 @@ from irtvi.models.choosing import ModelChoice, category_counts, choose_item_mode
 from irtvi.models.direction import item_directions
 from irtvi.models.holding import held_values
 from irtvi.models.items import ContinuousModel, Facts, ItemModel
+from irtvi.models.items.dichotomous import Rasch
 from irtvi.models.model import Component, Model, tie
 from irtvi.models.parameters import HELD, Slots
 from irtvi.models.populations import NormalPopulation
@@ -51,6 +52,8 @@ class Specification:
         None chooses: free where some items are anchored and others free, else standard.
     equal : names of parameters, mapping from names to groups of items, or None
         Parameters that are the same for all items that have them, or within each group of items.
+    centre : {"persons", "items"}
+        Whether the mean ability or, in a Rasch model, the mean difficulty is 0.
     """
 
     model: ModelChoice = "auto"
@@ -58,6 +61,7 @@ class Specification:
     fixed: pd.DataFrame | None = None
     population: PopulationChoice = None
     equal: EqualChoice = None
+    centre: str = "persons"
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,8 @@ def build(specification: Specification, responses: Responses) -> Built:
         specification.population, item_models, components, excluded, allotment.n_free
     )
     allotment.n_free = n_free
+    if _centred_on_items(specification, item_models):
+        population_note = "Population of ability: normal, mean and sd free; the difficulties have mean 0."
     model = Model(
         components=components,
         population=NormalPopulation(),
@@ -146,6 +152,26 @@ def build(specification: Specification, responses: Responses) -> Built:
     )
     cautions = dict.fromkeys(m.caution for m in item_models if m.caution)
     return Built(model, item_models, n_free, (*notes, *cautions, population_note), status)
+
+
+def _centred_on_items(specification: Specification, item_models: tuple[ItemModel, ...]) -> bool:
+    """Whether difficulties are to have mean 0, where that can be."""
+    if specification.centre == "persons":
+        return False
+    if specification.centre != "items":
+        raise SpecificationError(f"centre= is 'persons' or 'items', got {specification.centre!r}.")
+    others = sorted({m.name for m in item_models if not isinstance(m, Rasch)})
+    if others:
+        raise SpecificationError(
+            f"centre='items' goes with model='rasch' for all items, but there is {', '.join(others)}. On other scales "
+            "ability has mean 0."
+        )
+    given = [name for name in ("fixed", "population", "equal") if getattr(specification, name) is not None]
+    if given:
+        raise SpecificationError(
+            f"centre='items' and {' and '.join(f'{name}=' for name in given)} both say where the scale begins; use one."
+        )
+    return True
 
 
 def _facts(
