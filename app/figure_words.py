@@ -91,13 +91,28 @@ _TEACHER_ALT: Rules = (
     (re.compile(r"^Held-out log-likelihood, difference from the best \(nats\)"), "Which analysis predicts best"),
 )
 _BENCHMARK: Rules = (
-    (re.compile(r"^Ability \(θ\)$"), "Capability (θ)"),
-    (re.compile(r"^Abilities of ([\d,]+) persons"), r"Capabilities of \1 models"),
+    (re.compile(r"^Ability(?= \()"), "Capability"),
     (re.compile(r"^Ability of person (?=\S)"), "Capability of model "),
-    (re.compile(r"^Persons$"), "Models"),
+    (re.compile(r"^Abilities (?=of |in order)"), "Capabilities "),
+    (re.compile(r"( of [\d,]+|%\{[xy]\}) persons"), r"\1 models"),
+    (re.compile(r"^Persons(?= and items on one scale$|$)"), "Models"),
+    (re.compile(r"^Models and items (?=on one scale$)"), "Models and tasks "),
+    (re.compile(r"^persons$"), "models"),
     (re.compile(r"^Items$"), "Tasks"),
+    (re.compile(r"^items$"), "tasks"),
     (re.compile(r"^Item (?=\S)"), "Task "),
-    (re.compile(r"%\{y\} persons"), "%{y} models"),
+    (re.compile(r"^Number of items$"), "Number of tasks"),
+    (re.compile(r": %\{x\} items<br>"), ": %{x} tasks<br>"),
+    (re.compile(r"^Information of ([\d,]+) items$"), r"Information of \1 tasks"),
+    (re.compile(r"^Information of item (?=\S)"), "Information of task "),
+    (re.compile(r"^item from number (.*), person from"), r"task from number \1, model from"),
+    (re.compile(r"^where people are$"), "where models are"),
+    (re.compile(r"^The same people twice"), "The same models twice"),
+    (re.compile(r"^Models side by side$"), "Fits side by side"),
+    (re.compile(r" under (\d+) models$"), r" in \1 fits"),
+    (re.compile(r": ability (?=about |%)"), ": capability "),
+    (re.compile(r"^ability (?=about |%)"), "capability "),
+    (re.compile(r"^cut (?=-?\d)"), "threshold "),
 )
 _TEXTS = {"Teacher": _TEACHER, "Benchmark": _BENCHMARK, "Psychometrician": ()}
 _ALTS = {"Teacher": _TEACHER_ALT, "Benchmark": (), "Psychometrician": ()}

@@ -146,6 +146,7 @@ _JARGON = (
     (re.compile(r"\bitems\b"), "questions"),
     (re.compile(r"\bitem\b"), "question"),
     (re.compile(r"\bItems\b"), "Questions"),
+    (re.compile(r"^Item $"), "Question "),
     (re.compile(r"\bpersons\b"), "students"),
     (re.compile(r"\bperson\b"), "student"),
     (re.compile(r"\bPersons\b"), "Students"),
@@ -159,6 +160,18 @@ _JARGON = (
     (re.compile(r"\bno answer: the population's mean and sd\b"), "no answer, so the average of all such students"),
     (re.compile(r"\bthe population's mean\b"), "the average of all such students"),
 )
+
+_BENCHMARK = (
+    (re.compile(r"\bitems\b"), "tasks"),
+    (re.compile(r"\bitem\b"), "task"),
+    (re.compile(r"\bItem\b"), "Task"),
+    (re.compile(r"\bItems\b"), "Tasks"),
+    (re.compile(r"\bpersons\b"), "models"),
+    (re.compile(r"\bperson\b"), "model"),
+    (re.compile(r"\bPersons\b"), "Models"),
+    (re.compile(r"\bPerson ids\b"), "Model ids"),
+)
+_PLAIN_WORDS = {"Teacher": _JARGON, "Psychometrician": (), "Benchmark": _BENCHMARK}
 
 
 @dataclass(frozen=True)
@@ -211,10 +224,8 @@ class Words:
         text = _ALL_COUNTS.sub("name all of them, from 0 on, in the column “order of answers” on the page Data", text)
         text = _CHOSEN.sub(lambda found: f"{_OPTIONS[found[1]]} ({_CHOICES.get(found[2], found[2])})", text)
         text = _OPTION.sub(lambda found: _OPTIONS[found[1]], text)
-        if not self.plain:
-            return text
         parts = _QUOTED.split(text)
-        for pattern, word in _JARGON:
+        for pattern, word in _PLAIN_WORDS[self.audience]:
             parts[::2] = [pattern.sub(word, part) for part in parts[::2]]
         return "".join(parts)
 

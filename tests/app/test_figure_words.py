@@ -78,6 +78,15 @@ def test_teacher_reads_plain_words(name, results):
         assert not JARGON.search(re.sub(r"%\{.*?\}", "", text)), text
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_benchmark_reads_of_models_and_tasks(name, results):
+    from figures import _spoken
+
+    figure = _spoken(FIGURES[name](*results), "Benchmark")
+    for text in texts(json.loads(figure.to_json())):
+        assert not re.search(r"\b(persons?|people|items?|abilit(y|ies)|cut)\b", text, re.IGNORECASE), text
+
+
 @pytest.mark.parametrize(
     ("text", "teacher", "benchmark"),
     [

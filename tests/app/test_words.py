@@ -61,3 +61,12 @@ def test_only_what_is_certain_has_a_chance_of_nought_or_all():
     from words import chance
 
     assert [chance(p) for p in (0.0, 0.001, 0.5, 0.999, 1.0)] == ["0%", "<1%", "50%", ">99%", "100%"]
+
+
+def test_errors_and_notes_speak_to_their_audience():
+    from words import Words
+
+    said = "Item 'b' has 200 categories; 26 persons answered no item."
+    assert Words("Teacher").sentence(said) == "Question 'b' has 200 categories; 26 students answered no question."
+    assert Words("Benchmark").sentence(said) == "Task 'b' has 200 categories; 26 models answered no task."
+    assert Words("Psychometrician").sentence(said) == said
