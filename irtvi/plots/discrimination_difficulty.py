@@ -1,5 +1,7 @@
 """Items by difficulty and discrimination."""
 
+from html import unescape
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -93,17 +95,22 @@ def _names(points: pd.DataFrame, wide: float) -> list[str]:
     wide, high = max(wide, 1e-9), max(1.1 * float(np.ptp(y)), 1e-9)
     outermost = np.argsort(-np.hypot((x - np.median(x)) / wide, (y - np.median(y)) / high), kind="stable")
     names = [name_of(item, LONGEST_NAME) for item in points.index]
-    width = NAME_WIDTH * wide * np.array([len(name) for name in names])
+    width = NAME_WIDTH * wide * np.array([_letters(name) for name in names])
     shown = np.zeros(len(names), dtype=bool)
     shown[outermost] = apart(x[outermost], y[outermost], width[outermost], NAME_HEIGHT * high)
     return [name if show else "" for name, show in zip(names, shown, strict=True)]
+
+
+def _letters(name: str) -> int:
+    """How many are seen of a name that is written as HTML."""
+    return len(unescape(name))
 
 
 def _ends(points: pd.DataFrame) -> list[float]:
     """Ends of the axis of difficulty, inside of which names and bars lie."""
     x, spread = points["place"].to_numpy(dtype=float), points["difficulty_sd"].fillna(0.0).to_numpy(dtype=float)
     spread = np.where(points["symbol"] == "circle", spread, 0.0)  # what stands at the edge has no bar
-    half = NAME_WIDTH / 2 * points["name"].str.len().to_numpy(dtype=float)
+    half = NAME_WIDTH / 2 * np.array([_letters(name) for name in points["name"]])
     low, high = float((x - spread).min()), float((x + spread).max())
     low, high = low - 0.05 * max(high - low, 1.0), high + 0.05 * max(high - low, 1.0)
     # A name is as wide as a share of the panel, which grows with the ends.

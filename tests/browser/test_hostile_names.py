@@ -55,7 +55,7 @@ def test_names_are_text(visit, hostile):
         assert page.locator("[data-testid=stMain] .katex").count() == 0, title
         assert page.locator("[data-testid=stException]").count() == 0, title
         if title == "Items":
-            assert "<script>alert(2)" in page.inner_text("[data-testid=stMain]") or _drawn(page, "<script>")
+            assert _drawn(page, "<img src=x")  # the outermost has a name; not all find room
         if title == "Overview":
             assert _drawn(page, "<img src=x")
     assert dialogs == []

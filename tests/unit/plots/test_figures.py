@@ -306,6 +306,15 @@ def test_what_stands_at_the_edge_does_not_stretch_the_axis(many):
     assert _ends(points)[1] < 7
 
 
+def test_names_are_as_wide_as_they_are_seen():
+    bank = pd.DataFrame({"a": [1.0, 1.1], "b": [-1.0, 1.0]}, index=["<<<<>>>>", "AAAABBBB"])
+    figure = plots.discrimination_difficulty(irtvi.fit(irtvi.simulate("2pl", 400, items=bank, seed=2).responses, "2pl"))
+    shown = [name for trace in figure.data for name in trace.text]
+    assert shown == ["&lt;&lt;&lt;&lt;&gt;&gt;&gt;&gt;", "AAAABBBB"]
+    low, high = figure.layout.xaxis.range
+    assert high - low < 7  # 8.8 where the letters of the HTML are counted
+
+
 def test_map_counts_steps_as_steps(graded, many, monkeypatch):
     monkeypatch.setattr(sys.modules[_room.__module__], "MOST_LABELS", 1)
     assert plots.person_item_map(graded).layout.xaxis2.title.text == "Number of steps"
