@@ -18,6 +18,7 @@ from irtvi.inference.interruption import interruptible
 from irtvi.inference.networks import has_networks
 from irtvi.inference.posterior import Posterior, Step
 from irtvi.inference.sandwich import with_sandwich
+from irtvi.inference.threads import in_one_thread
 from irtvi.models.choosing import measured_by
 from irtvi.models.model import Model
 from irtvi.models.specification import (
@@ -35,6 +36,7 @@ from irtvi.results.result import Result
 AUTO_ENGINE = "amortized"
 
 
+@in_one_thread
 def fit(
     data: Any,
     model: ModelChoice = "auto",

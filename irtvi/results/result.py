@@ -15,6 +15,7 @@ from irtvi.inference.certificate import Certificates, reliable
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.posterior import STEP, Posterior
 from irtvi.inference.prepared import PersonScores, PreparedModel
+from irtvi.inference.threads import in_one_thread
 from irtvi.models.items.item_model import ItemModel
 from irtvi.models.model import Model
 from irtvi.responses.coding import Coding
@@ -103,6 +104,7 @@ class Result:
     # ---- tables ------------------------------------------------------------------------------
 
     @cached_property
+    @in_one_thread
     def abilities(self) -> pd.DataFrame:
         """EAP abilities of the persons of the fit, index the person ids.
 
@@ -121,6 +123,7 @@ class Result:
         return scores.ability_table(responses, found, trusted, LEVEL)
 
     @cached_property
+    @in_one_thread
     def certificates(self) -> pd.DataFrame:
         """How good the approximation of each person is; index the person ids, NaN where not of that engine.
 
@@ -135,6 +138,7 @@ class Result:
         columns = {name: getattr(found, name).cpu().numpy() for name in COLUMNS}
         return pd.DataFrame(columns, index=self.responses_of(None).person_ids)
 
+    @in_one_thread
     def certified(self, new: Any = None) -> Certificates:
         """The whole certificate of the persons of the fit, or of new ones, as tensors.
 
@@ -149,6 +153,7 @@ class Result:
         return certificates(self.posterior, self.engine, self._data(responses))
 
     @cached_property
+    @in_one_thread
     def items(self) -> pd.DataFrame:
         """Item parameters with sds, and what the answers alone say; index the item ids."""
         if "items" in self._stored:
@@ -160,6 +165,7 @@ class Result:
         return table
 
     @cached_property
+    @in_one_thread
     def item_statistics(self) -> ItemStatistics:
         """Classical statistics of the items."""
         return item_statistics(self.responses_of(None))
@@ -228,6 +234,7 @@ class Result:
         return self._criterion(math.log((self.n_persons + 2.0) / 24.0))
 
     @cached_property
+    @in_one_thread
     def reliability(self) -> pd.Series:
         """Reliability of the abilities.
 
@@ -259,6 +266,7 @@ class Result:
         """Central intervals for the abilities at another level: columns lower, upper."""
         return scores.interval(self.abilities, level)
 
+    @in_one_thread
     def score(self, new: Any, method: ScoringMethod = "eap", level: float = LEVEL, limit: float = 6.0) -> pd.DataFrame:
         """Abilities of new people (or the same) without refitting.
 
@@ -287,11 +295,13 @@ class Result:
         values = code_values(self.coding, self.item_models)
         return scores.estimate_table(self.posterior, data, responses, values, method, level, limit)
 
+    @in_one_thread
     def probability_above(self, cut: float, new: Any = None) -> pd.Series:
         """Posterior probability that ability exceeds ``cut``, for each person."""
         responses, grid = self.responses_of(new), fit_grid(self) if new is None else None
         return people.probability_above(self.posterior, self._data(responses), responses.person_ids, cut, grid)
 
+    @in_one_thread
     def plausible_values(
         self, n: int = 10, seed: int = 0, items: Literal["held", "draws"] = "held", new: Any = None
     ) -> pd.DataFrame:
@@ -304,6 +314,7 @@ class Result:
 
     # ---- items -------------------------------------------------------------------------------
 
+    @in_one_thread
     def curves(
         self,
         items: Hashable | Sequence[Hashable] | None = None,
@@ -329,6 +340,7 @@ class Result:
         points = np.linspace(-4, 4, 121) if theta is None else np.atleast_1d(np.asarray(theta, dtype=float))
         return curves.curves(self.posterior, self.coding, self.item_models, positions, points, what, level)
 
+    @in_one_thread
     def expected_responses(self, new: Any = None) -> pd.DataFrame:
         """Expected answer of every person to every item, in the user's units, missing cells included."""
         responses = self.responses_of(new)
@@ -336,6 +348,7 @@ class Result:
             self.posterior, self._data(responses), responses.person_ids, self.coding, self.item_models
         )
 
+    @in_one_thread
     def predict(self, responses: Any) -> pd.DataFrame:
         """Predictions of observed cells of the same persons, such as those that were held out.
 
