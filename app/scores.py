@@ -7,12 +7,12 @@ import streamlit as st
 from jobs import Job
 from score_tables import FIRST_CUT, FIRST_REFERENCE, Reference
 from session import Workspace, keep, remember
-from words import Words
+from words import Words, number
 
+from irtvi import Result
 from irtvi.results.score_report import reference_population
 
 SCALES = ("theta", "t_score", "scale500")
-SCALE_NAMES = {"theta": "theta (mean 0, sd 1)", "t_score": "T (mean 50, sd 10)", "scale500": "500 (mean 500, sd 100)"}
 REFERENCES = (FIRST_REFERENCE, "sample", "named")
 
 
@@ -23,7 +23,7 @@ def cut_and_reference(workspace: Workspace, job: Job, words: Words) -> tuple[flo
     key = remember(workspace, "cut", FIRST_CUT)
     cut = left.number_input(
         words["cut"].capitalize(), step=0.1, key=key, format="%.2f",
-        help="On the scale where 0 is the average and 1 the spread (sd) of ability.",
+        help=f"On the scale where {_spread(job.result, words)}.",
     )  # fmt: skip
     keep(workspace, "cut", float(cut))
     key = remember(workspace, "reference", FIRST_REFERENCE)
@@ -39,6 +39,20 @@ def cut_and_reference(workspace: Workspace, job: Job, words: Words) -> tuple[flo
     if not words.plain:
         right.caption(f"Mean {whose.mean:.3f}, sd {whose.sd:.3f} on the scale of theta.")
     return float(cut), reference
+
+
+def scale_names(result: Result, words: Words) -> dict[str, str]:
+    """What the scales are called; theta has the mean and sd that its model gives it."""
+    mean, sd = ("average", "spread") if words.plain else ("mean", "sd")
+    whose = reference_population(result, "population")
+    own = f"{'standard' if words.plain else 'theta'} ({mean} {number(whose.mean)}, {sd} {whose.sd:.2f})"
+    return {"theta": own, "t_score": f"T ({mean} 50, {sd} 10)", "scale500": f"500 ({mean} 500, {sd} 100)"}
+
+
+def _spread(result: Result, words: Words) -> str:
+    whose = reference_population(result, "population")
+    spread = "spread" if words.plain else "spread (sd)"
+    return f"{number(whose.mean)} is the average and {whose.sd:.2f} the {spread} of ability"
 
 
 def _named(workspace: Workspace, words: Words) -> Reference:

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 from figures import show
 from person_card import person_card
-from scores import SCALE_NAMES, SCALES, cut_and_reference, scores_of
+from scores import SCALES, cut_and_reference, scale_names, scores_of
 from session import Workspace, current, keep, remember
 from sidebar import words_of
 from states import needs_fit
@@ -44,7 +44,7 @@ def page() -> None:
         show(plots.abilities, result, words=words, key="abilities", cut=cut)
     with right:
         show(plots.caterpillar, result, words=words, key="caterpillar")
-    _table(workspace, table, words)
+    _table(workspace, result, table, words)
     person_card(workspace, job, table, cut, words)
 
 
@@ -61,14 +61,10 @@ def _summary(result: Result, table: pd.DataFrame, words: Words) -> None:
     cells[2].metric(f"{words['Persons']} to look at", f"{len(person_flags(result)):,}")
 
 
-def _table(workspace: Workspace, table: pd.DataFrame, words: Words) -> None:
+def _table(workspace: Workspace, result: Result, table: pd.DataFrame, words: Words) -> None:
     st.subheader("Table")
     key = remember(workspace, "scale", SCALES[0])
-    names = dict(SCALE_NAMES)
-    if words.plain:
-        names["theta"] = "standard (average 0, spread 1)"
-        names["t_score"] = "T (average 50, spread 10)"
-        names["scale500"] = "500 (average 500, spread 100)"
+    names = scale_names(result, words)
     scale = st.radio("Scale", SCALES, key=key, format_func=names.__getitem__, horizontal=True)
     keep(workspace, "scale", scale)
     columns = [name for name in _SHOWN if words.shows(name)]

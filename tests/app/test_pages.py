@@ -84,6 +84,14 @@ def test_three_columns_can_be_answers_by_one_click(dashboard):
     assert dashboard.workspace.reading.guesses()["Items"] == "column 'Frage'"
 
 
+def test_scale_says_what_spread_it_has(ready):
+    ready.speak("Psychometrician")
+    at = ready.go("abilities")  # of the Rasch model, which estimates the sd
+    spread = float(ready.workspace.active.result.population["sd"].iloc[0])
+    assert at.radio(key="kept-scale").options[0] == f"theta (mean 0.00, sd {spread:.2f})"
+    assert abs(spread - 1) > 0.005
+
+
 def test_one_item_deserves_a_look(dashboard):
     from reading import Source
 
