@@ -19,7 +19,7 @@ from irtvi.inference.louis import (
 from irtvi.inference.maximise import Evaluation, Missing
 from irtvi.inference.ordering import order_of
 from irtvi.inference.placing import MOST_REPLACEMENTS, Placing
-from irtvi.inference.table import gradient_and_information
+from irtvi.inference.table import gradient_and_information, observed_information
 from irtvi.models.model import Model
 
 FEWER = 500
@@ -85,6 +85,10 @@ class MarginalPosterior:
             prior_curvature=(-prior_second).clamp(min=0.0),
             passed=passed,
         )
+
+    def observed_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> list[Tensor]:
+        """Observed complete-data information of every part of the model."""
+        return observed_information(self.model, free, evaluation.passed.expectations)
 
     def noise(self, objective: float) -> float:
         """Rounding error of the objective; a search that asks for less rejects good steps."""

@@ -9,7 +9,7 @@ the expected counts are the EM algorithm and need several times as many passes.
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -81,6 +81,10 @@ class Problem(Protocol):
 
     def missing_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> Missing:
         """Missing information from a sample of persons, scaled to all."""
+        ...
+
+    def observed_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> list[Tensor]:
+        """Observed complete-data information of every part of the model."""
         ...
 
     def noise(self, objective: float) -> float:
@@ -262,7 +266,7 @@ class _Climb:
             if not self.given:
                 self.missing = self.problem.missing_information(self.free, evaluation)
             self.given = False
-            self.curvature, self.far = _sane(model, evaluation, self.missing)
+            self.curvature, self.far = _sane(self.problem, self.free, evaluation, self.missing)
             self.history = _History()
         self.step = self.history.solve(evaluation.gradient, self.curvature)
         if float(self.step.abs().max()) > LARGEST_STEP:
@@ -305,22 +309,35 @@ class _Climb:
         return -most
 
 
-def _sane(model: Model, evaluation: Evaluation, missing: Missing | None) -> tuple[Curvature, bool]:
+def _sane(
+    problem: Problem, free: Float[Tensor, " n_free"], evaluation: Evaluation, missing: Missing | None
+) -> tuple[Curvature, bool]:
     """The curvature with as much of the missing information as gives a step that can be trusted.
+
+    The expected complete-data information is never negative and serves far off, but near a maximum it may be less
+    than what is missing, where items fit badly; the observed one is then taken.
 
     Returns the curvature, and whether a part had to be left out (the search is still far from the maximum).
     """
+    model = problem.model
 
-    def trusted(share: float) -> Curvature | None:
+    def trusted(share: float, at: Evaluation = evaluation) -> Curvature | None:
         may_stop()
-        curvature = curvature_of(model, evaluation.information, evaluation.prior_curvature, missing, share)
-        if curvature is None or float(curvature.solve(evaluation.gradient).abs().max()) > LARGEST_STEP:
+        curvature = curvature_of(model, at.information, at.prior_curvature, missing, share)
+        if curvature is None or float(curvature.solve(at.gradient).abs().max()) > LARGEST_STEP:
             return None
         return curvature
 
     whole = trusted(1.0)
     if whole is not None:
         return whole, False
+    observed = replace(evaluation, information=problem.observed_information(free, evaluation))
+    whole = trusted(1.0, observed)
+    if whole is not None:
+        return whole, False
+    curvature = _restrained(model, observed, missing, 1.0)
+    if curvature is not None:
+        return curvature, True
     # What is true of a share is true of smaller ones.
     first = bisect_left(SHARES, True, key=lambda share: trusted(share) is not None)
     share = min(SHARES[min(first, len(SHARES) - 1)], 0.97) * 0.97

@@ -252,6 +252,7 @@ def _everyone(state: _State, problem: MarginalPosterior, tolerance: float, max_p
             continue
         if maximum.converged:
             return
+        state.missing = None
 
 
 def _locations(model: Model) -> list[tuple[int, int, int, int]]:
