@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
 from typing import Literal
 
 from score_tables import ScoreTables
@@ -102,17 +99,6 @@ class Job(Task):
             _seconds_per_answer[self.request.key] = self.elapsed / max(1, self.responses.n_responses)
         self.result, self.scores = result, scores
         return "stopped" if stopped else "done", result.reason
-
-
-@cache
-def warm_up() -> None:
-    """Once, import in the background what the first fit would wait for."""
-    threading.Thread(target=_import_late_parts, name="warm-up", daemon=True).start()
-
-
-def _import_late_parts() -> None:
-    """Torch imports its compiler when a derivative is first taken, which takes seconds."""
-    import_module("torch._dynamo")
 
 
 def _prepare(result: irtvi.Result, scores: ScoreTables, cancelled: Callable[[], bool]) -> None:

@@ -7,14 +7,12 @@ checkout and from an installed package alike.
 from __future__ import annotations
 
 import streamlit as st
-from jobs import warm_up
 from session import current
 from sidebar import sidebar, words_of
 
 PAGES = ("data", "fit", "overview", "abilities", "items", "compare", "export", "learn")
 
 st.set_page_config(page_title="irtvi", layout="wide", initial_sidebar_state="auto")
-warm_up()
 words = words_of(current())
 pages = {
     name: st.Page(

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from irtvi.errors import DifferentDataError, SpecificationError
+from irtvi.inference.threads import in_one_thread
 from irtvi.models.parameters import Slots
 from irtvi.responses.cells import Cells
 from irtvi.responses.responses import Responses
@@ -29,6 +30,7 @@ NESTED_IN = {
 ASYMPTOTES = {"3pl": {"c"}, "4pl": {"c", "u"}}
 
 
+@in_one_thread
 def compare(results: Mapping[str, Result], holdout: Responses | None = None) -> pd.DataFrame:
     """Fits of the same data, one row each.
 

@@ -10,6 +10,7 @@ from irtvi.inference.certificate import HALVING_LIMIT, NEEDS_REPAIR, Certificate
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.expectation import EDGE
 from irtvi.inference.pareto import GOOD_K
+from irtvi.inference.threads import in_one_thread
 from irtvi.results.certifying import gaps_by_step
 from irtvi.results.result import Result
 
@@ -64,6 +65,7 @@ class Convergence:
         return "; ".join(f"{name} {share:.1%}" for name, share in shares if share >= 0)
 
 
+@in_one_thread
 def convergence(result: Result, responses: Any = None) -> Convergence:
     """The whole certificate of a result.
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from irtvi.errors import SpecificationError
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.nodes import Grid
+from irtvi.inference.threads import in_one_thread
 from irtvi.responses.measures import MeasuredCells
 from irtvi.responses.responses import Responses
 from irtvi.results.curve_families import code_values
@@ -26,6 +27,7 @@ FINEST = 0.04
 ANSWERS_AT_ONCE = 1_000_000
 
 
+@in_one_thread
 def empirical_categories(
     result: Result,
     items: Hashable | Sequence[Hashable] | None = None,
@@ -80,6 +82,7 @@ def empirical_categories(
     return pd.concat(rows, ignore_index=True).loc[:, ["item", "category", "theta", "value", "lower", "upper", "n"]]
 
 
+@in_one_thread
 def empirical_scores(
     result: Result,
     items: Hashable | Sequence[Hashable] | None = None,
@@ -237,6 +240,7 @@ class AbilityGroups(NamedTuple):
 _groups_of: WeakKeyDictionary[Result, dict[int, AbilityGroups]] = WeakKeyDictionary()
 
 
+@in_one_thread
 def ability_groups(result: Result, n_groups: int) -> AbilityGroups:
     """The groups of the persons of the fit, kept with the result: they are the same for every item.
 

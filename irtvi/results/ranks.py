@@ -11,6 +11,7 @@ from torch import Tensor
 from irtvi.errors import SpecificationError
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.nodes import Grid
+from irtvi.inference.threads import in_one_thread
 from irtvi.results.fit_grid import fit_grid
 from irtvi.results.person_posterior import SMOOTH, placed_grid, posterior_blocks
 from irtvi.results.result import Result
@@ -21,6 +22,7 @@ MOST_PLACES = 400
 """Places at which the distribution of a place is computed; between them it is interpolated."""
 
 
+@in_one_thread
 def rank_intervals(result: Result, level: float = 0.95, new: Any = None) -> pd.DataFrame:
     """Place of every person, 1 for the highest ability, with a central interval.
 
@@ -87,13 +89,15 @@ def _places(result: Result, data: Data, placed: Grid, level: float) -> Float[Ten
     places = evenly.round().unique()
     # The person's own chance of being "abler than itself" is taken out: half of it here, the rest to first order.
     distance = (places + 0.5 - (abler[:, None] + 0.5)) / spread[:, None]
-    below = torch.special.ndtr(distance)
-    density = torch.exp(-0.5 * distance.square()) / (np.sqrt(2 * np.pi) * spread[:, None])
+    # Quantiles of whole places need no more than float32.
+    below = torch.special.ndtr(distance).float()
+    density = (torch.exp(-0.5 * distance.square()) / (np.sqrt(2 * np.pi) * spread[:, None])).float()
     tails = (1.0 - level) / 2, (1.0 + level) / 2
     out = torch.empty(n_persons, 3, dtype=torch.float64, device=free.device)
     for block in posterior_blocks(model, free, data.cells, data.groups, grid=grid):
         own = _above(block.weights)
-        distribution = block.weights @ below + (block.weights * (own - 0.5)) @ density
+        distribution = block.weights.float() @ below
+        distribution += (block.weights * (own - 0.5)).float() @ density
         out[block.persons, 0] = 0.5 + block.weights @ abler
         for column, tail in enumerate(tails, 1):
             out[block.persons, column] = _quantile(distribution, places, tail)

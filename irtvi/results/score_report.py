@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from irtvi.errors import SpecificationError
+from irtvi.inference.threads import in_one_thread
 from irtvi.results.result import Result
 
 Reference = Literal["population", "sample"] | Mapping[str, Any]
@@ -74,6 +75,7 @@ def rescaled(theta: Any, reference: ReferencePopulation, scale: Scale) -> Any:
     return scale.mean + scale.sd * (theta - reference.mean) / reference.sd
 
 
+@in_one_thread
 def score_report(
     result: Result, cut: float = 0.0, *, reference: Reference = "population", new: Any = None
 ) -> pd.DataFrame:
@@ -143,6 +145,7 @@ def around_cut(report: pd.DataFrame) -> AroundCut:
     return AroundCut(float(chance.sum()), int(chance.between(*OPEN, inclusive="neither").sum()))
 
 
+@in_one_thread
 def score_changes(first: Result, second: Result) -> pd.DataFrame:
     """How the scores of the same people differ between two fits.
 
