@@ -17,7 +17,7 @@ from irtvi import plots
 from irtvi.diagnostics.person_answers import person_answers
 
 SURPRISING = 0.2
-"""Answers to which the model gives less than this chance are marked."""
+"""Answers count as surprising where the model gives less than this chance to one that is no likelier."""
 
 
 def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, cut: float, words: Words) -> None:
@@ -49,13 +49,13 @@ def person_card(workspace: Workspace, job: Job, table: pd.DataFrame, cut: float,
     if answers.empty:
         return
     same = (pd.to_numeric(answers["answer"], errors="coerce") == answers["points"]).all()
-    odd = answers[answers["chance"] < SURPRISING]
+    odd = answers[answers["as_unlikely"] < SURPRISING]
     st.caption(
-        f"{count(len(answers), 'answer', 'answers')}, {len(odd)} of them surprising: less than {SURPRISING:.0%} likely "
-        f"for somebody with this {words['ability']}."
+        f"{count(len(answers), 'answer', 'answers')}, {len(odd)} of them surprising: so unlikely for somebody with "
+        f"this {words['ability']} that such answers come up less than {SURPRISING:.0%} of the time."
     )
     st.dataframe(
-        answers.drop(columns="points") if same else answers,
+        answers.drop(columns=["as_unlikely", "points"] if same else "as_unlikely"),
         hide_index=True,
         width="stretch",
         height=min(320, 38 + 35 * max(2, len(answers))),

@@ -9,7 +9,7 @@ import pandas as pd
 from irtvi.responses.responses import Responses
 from irtvi.results.result import Result
 
-COLUMNS = ["item", "answer", "points", "chance"]
+COLUMNS = ["item", "answer", "points", "chance", "as_unlikely"]
 
 
 def person_answers(result: Result, person: Hashable) -> pd.DataFrame:
@@ -23,8 +23,9 @@ def person_answers(result: Result, person: Hashable) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``item``, ``answer`` (as in the data), ``points``, and ``chance``: the model's probability of this answer at the
-        person's point estimate; of a measured answer that of one at least as far from the expected, by its mean and sd.
+        ``item``, ``answer`` (as in the data), ``points``, ``chance``: the model's probability of this answer at the
+        person's point estimate, and ``as_unlikely``: that of an answer which is no likelier. Of a measured answer both
+        are the probability of one at least as far from the expected, by its mean and sd.
 
     Raises
     ------
@@ -51,15 +52,21 @@ def person_answers(result: Result, person: Hashable) -> pd.DataFrame:
         coding = responses.codings[j]
         score = coding.scores[code]
         row = code if result.item_models[j].uses == "raw" else score
-        rows.append((item, str(coding.categories[code]), coding.values[score], float(chances[item][row])))
-    return pd.DataFrame(rows, columns=COLUMNS).sort_values("chance", kind="stable", ignore_index=True)
+        all_chances = chances[item]
+        own_chance = float(all_chances[row])
+        as_unlikely = float(all_chances[all_chances <= own_chance].sum())
+        rows.append((item, str(coding.categories[code]), coding.values[score], own_chance, as_unlikely))
+    return pd.DataFrame(rows, columns=COLUMNS).sort_values(
+        ["as_unlikely", "chance"], kind="stable", ignore_index=True
+    )
 
 
-def _measured_rows(result: Result, own: Responses, theta: float) -> list[tuple[Hashable, str, float, float]]:
+def _measured_rows(result: Result, own: Responses, theta: float) -> list[tuple[Hashable, str, float, float, float]]:
     numbers = own.numbers(np.flatnonzero(result.model.measured.cpu().numpy()).tolist())
     rows = []
     for j, value in zip(numbers.items.tolist(), numbers.values.tolist(), strict=True):
         item = own.item_ids[j]
         mean, sd = (result.curves(item, theta=[theta], what=what)["value"].iloc[0] for what in ("expected", "sd"))
-        rows.append((item, f"{value:g}", value, math.erfc(abs(value - mean) / sd / math.sqrt(2))))
+        beyond = math.erfc(abs(value - mean) / sd / math.sqrt(2))
+        rows.append((item, f"{value:g}", value, beyond, beyond))
     return rows

@@ -37,12 +37,15 @@ class Journey:
 
     def mend(self, texts, chosen=()):
         """Say how the file is to be read: texts and choices by the labels of their widgets."""
+        self.visitor.settle()
         form = self.page.locator("[data-testid=stForm]")
         expander = self.page.locator("[data-testid=stExpander] details", has_text="Say how to read it")
         if not expander.evaluate("e => e.open"):
             expander.locator("summary").click()
         for label, text in texts.items():
-            form.get_by_role("textbox", name=label).fill(text)
+            box = form.get_by_role("textbox", name=label)
+            box.fill(text)
+            box.press("Tab")
         for label, option in dict(chosen).items():
             form.get_by_role("combobox", name=label).click()
             self.page.keyboard.type(option)
@@ -117,6 +120,8 @@ def test_multiple_choice_with_its_key(journey, reference):
     path = reference / "data" / "sat12_raw.csv"
     said = journey.upload(path)
     assert "Scoring: in steps, higher is more (no answer key)" in said
+    # Figures come last: until then the page may be drawn anew, and what was typed or clicked meanwhile be lost.
+    journey.visitor.figures(2)
     journey.mend({"Answer key for all, in this order": KEY, "Codes that mean missing": "8"})
     journey.page.get_by_text("Scoring: by the answer key").wait_for()
     scores = journey.export()

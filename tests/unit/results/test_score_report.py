@@ -65,8 +65,23 @@ def test_answers_of_a_person_come_with_their_chance(lsat7):
     given = given.set_index("id").loc[person] if "id" in given else given.loc[person]
     expected = right.where(given.reindex(items.index) == 1, 1 - right)
     np.testing.assert_allclose(table["chance"].reindex(items.index), expected, atol=1e-6)
+    # Of two answers the likelier is certainly followed by one that is no likelier than itself.
+    np.testing.assert_allclose(table["as_unlikely"], table["chance"].where(table["chance"] < 0.5, 1.0), atol=1e-12)
     with pytest.raises(SpecificationError, match="nobody"):
         person_answers(lsat7, "nobody")
+
+
+def test_an_ordinary_answer_among_many_surprises_nobody():
+    """Of eleven categories the most likely one has a chance of .2 or so; what is as unlikely tells, not the chance."""
+    rng = np.random.default_rng(1)
+    share = 1 / (1 + np.exp(-rng.normal(size=(300, 1))))
+    counts = pd.DataFrame(rng.binomial(10, share, (300, 6)), columns=[f"Q{j}" for j in range(6)])
+    result = irtvi.fit(counts, "binomial")
+    tables = [person_answers(result, person) for person in result.abilities.index[:60]]
+    answers = pd.concat(tables)
+    assert (answers["chance"] < 0.2).mean() > 0.3
+    assert 0.05 < (answers["as_unlikely"] < 0.2).mean() < 0.25
+    assert all(table["as_unlikely"].is_monotonic_increasing for table in tables)
 
 
 def test_intercept(lsat7):
