@@ -15,7 +15,7 @@ def in_one_thread(function: Callable[Arguments, Returned]) -> Callable[Arguments
     """The function with torch's operations on one processor, unless OMP_NUM_THREADS is set.
 
     Persons go through in blocks that fit into the cache. Threads that share the work on one wait for each other
-    longer than they compute: they gain a fifth at best, and where other programs run too they lose a factor of ten.
+    longer than they compute: they gain little, and where other programs run too they may lose a factor of ten.
     """
 
     @wraps(function)
