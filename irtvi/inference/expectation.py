@@ -1,7 +1,7 @@
 """One pass over persons: marginal likelihoods, posterior moments, expected counts."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 import torch
@@ -239,6 +239,7 @@ def run_pass(
     weights: Float[Tensor, " persons"] | None,
     dtype: torch.dtype = torch.float32,
     counted_in: torch.dtype | None = None,
+    visit: Callable[["SharedTables", "BlockPosterior"], None] | None = None,
 ) -> Pass:
     """Integrate over the ability of every person of a placement.
 
@@ -256,6 +257,8 @@ def run_pass(
     counted_in : torch.dtype, optional
         Of the products back, ``dtype`` by default. Expected counts go into information matrices, for which
         float32 is enough where persons are many.
+    visit : callable, optional
+        Sees the posterior of every block.
 
     Notes
     -----
@@ -271,6 +274,8 @@ def run_pass(
         may_stop()
         found = BlockPosterior.of(block, answer_block, tables)
         of_blocks.add(found.summary(theta))
+        if visit is not None:
+            visit(tables, found)
         posterior = found.weights if weights is None else found.weights * weights[block.persons].to(dtype)
         posterior = posterior.to(counted_in or dtype)
         accumulated[block.rows] += answer_block.backward(posterior)

@@ -19,6 +19,7 @@ from torch import Tensor
 from irtvi.inference.answers import answers_of
 from irtvi.inference.expectation import BlockPosterior, PlacedAnswers, SharedTables
 from irtvi.inference.interruption import may_stop
+from irtvi.inference.item_posterior import uses_blocks
 from irtvi.inference.listed import ListedAnswers, listed
 from irtvi.inference.nodes import TAIL, Grid
 from irtvi.inference.placing import population_range
@@ -137,7 +138,7 @@ def score_blocks(
     low, high = min(low, float((m - TAIL * s).min())), max(high, float((m + TAIL * s).max()))
     rough = Grid.covering(low, high, ROUGH_SPACING).theta(free.device)
     steepest = 1.0 / max(steepest_slope(model, rough, free), 1e-6)
-    dtype = torch.float64 if len(persons) * model.n_free <= SMALL else torch.float32
+    dtype = torch.float64 if cells.n_persons * model.n_free <= SMALL else torch.float32
     placement = windows(m, s, persons, groups[persons], (low, high), SPACING[dtype], steepest, HALF_WIDTH[dtype])
     placed = PlacedAnswers(answers_of(model, cells), placement)
     shared = SharedTables.of(model, placed, free, dtype)
@@ -154,34 +155,38 @@ def score_blocks(
 class FirstOrder:
     """The coefficient of degree 1 of each person's score, kept: standard errors and abilities both ask for it.
 
+    Parameters
+    ----------
+    model : Model
+    cells : Cells
+    free : Float[Tensor, " n_free"]
+
     Attributes
     ----------
     tables : ScoreTables or None
-        The tables that the columns belong to; None where there are no persons.
+        The tables that the columns belong to; None before the first visit.
     parts : list of tuple
         Persons ``[block]`` and coefficients ``[block, columns]``.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        cells: Cells,
-        free: Float[Tensor, " n_free"],
-        persons: Int[Tensor, " some"],
-        mean: Float[Tensor, " persons"],
-        sd: Float[Tensor, " persons"],
-        groups: Int[Tensor, " persons"],
-    ) -> None:
+    def __init__(self, model: Model, cells: Cells, free: Float[Tensor, " n_free"]) -> None:
+        self._model, self._cells, self._free = model, cells, free
         self.tables: ScoreTables | None = None
         self.parts: list[tuple[Tensor, Tensor]] = []
-        for block in score_blocks(model, cells, free, persons, mean, sd, groups):
-            self.tables = block.tables
-            self.parts.append((block.persons, next(block.coefficients(cells, 1))))
+
+    def visit(self, shared: SharedTables, found: BlockPosterior) -> None:
+        """Keep what a block of a pass says."""
+        if self.tables is None:
+            self.tables = ScoreTables(self._model, shared.theta, self._free, torch.float32)
+        block, posterior = found.block, found.weights.to(self.tables.dtype)
+        theta = shared.theta[block.rows, 0]
+        own = ScoreBlock(block.persons, block.group, theta, posterior, block.rows, self.tables)
+        self.parts.append((block.persons, next(own.coefficients(self._cells, 1))))
 
     @staticmethod
-    def fits(n_persons: int, n_free: int) -> bool:
+    def fits(n_persons: int, model: Model) -> bool:
         """Whether so many numbers may be kept."""
-        return n_persons * n_free <= KEPT_NUMBERS
+        return 0 < n_persons * model.n_free <= KEPT_NUMBERS and not uses_blocks(model)
 
     def missing_information(self, weights: Float[Tensor, " persons"] | None) -> Float[Tensor, "n_free n_free"]:
         """The part of :func:`missing_information` that these coefficients are."""

@@ -48,7 +48,7 @@ class MarginalPosterior:
     begun : bool
         Whether missing information has been found, so that the next is of a point nearer to the maximum.
     first : FirstOrder or None
-        What the last missing information from all persons was made of, where that may be kept.
+        What the last pass kept of every person.
     """
 
     model: Model
@@ -62,11 +62,20 @@ class MarginalPosterior:
     begun: bool = False
     first: FirstOrder | None = None
 
-    def run(self, free: Float[Tensor, " n_free"], dtype: torch.dtype) -> Pass:
-        """A pass whose nodes were good enough."""
+    def run(self, free: Float[Tensor, " n_free"], dtype: torch.dtype, keep: bool = False) -> Pass:
+        """A pass whose nodes were good enough.
+
+        Parameters
+        ----------
+        keep : bool
+            Keep what :meth:`missing` needs from every person, if that is not too much.
+        """
+        keep &= self.dtype is torch.float32 and FirstOrder.fits(len(self.persons), self.model)
         for _ in range(MOST_REPLACEMENTS):
             placed = self.placing.place(self.model, free)
-            passed = run_pass(self.model, placed, free, self.data.weights, dtype, self.dtype)
+            self.first = FirstOrder(self.model, self.data.cells, free) if keep else None
+            visit = self.first and self.first.visit
+            passed = run_pass(self.model, placed, free, self.data.weights, dtype, self.dtype, visit)
             if self.placing.adequate(self.model, free, passed.persons):
                 break
         self.latest = passed  # pyright: ignore[reportPossiblyUnbound]
@@ -136,10 +145,8 @@ class MarginalPosterior:
     def _coarse(
         self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float
     ) -> Float[Tensor, "n_free n_free"]:
-        if n_sample < len(self.persons) or not FirstOrder.fits(n_sample, self.model.n_free):
+        if n_sample < len(self.persons) or self.first is None:
             return self._missing(free, passed, n_sample, left_over, (1, 2))
-        moments = passed.persons.mean, passed.persons.sd
-        self.first = FirstOrder(self.model, self.data.cells, free, self.persons, *moments, self.data.groups)
         return self.first.missing_information(self.data.weights)
 
     def _missing(

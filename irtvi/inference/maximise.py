@@ -111,7 +111,7 @@ class Maximum:
     last_step : Float[Tensor, " n_free"]
         From ``free``; to be taken on trust where the search converged, else 0.
     step_se : float
-        Its largest component in complete-data standard errors.
+        Its largest component in standard errors; in smaller, complete-data ones while only these are known.
     converged : bool
     n_passes : int
     missing : Missing or None
@@ -243,6 +243,7 @@ class _Climb:
         self.problem, self.free, self.evaluation, self.missing = problem, free, evaluation, missing
         self.best = evaluation.objective
         self.curvature: Curvature | None = None
+        self.one_over_se = torch.full_like(free, torch.inf)
         self.history = _History()
         self.step = torch.zeros_like(free)
         self.step_se = torch.inf
@@ -256,7 +257,7 @@ class _Climb:
         return self.missing is not None or not len(self.free)
 
     def plan(self) -> float:
-        """Decide the next step; its largest component in complete-data standard errors."""
+        """Decide the next step; its largest component in standard errors."""
         if not len(self.free):
             return 0.0
         model, evaluation = self.problem.model, self.evaluation
@@ -267,13 +268,15 @@ class _Climb:
                 self.missing = self.problem.missing_information(self.free, evaluation)
             self.given = False
             self.curvature, self.far = _sane(self.problem, self.free, evaluation, self.missing)
+            self.one_over_se = self.curvature.covariance_diagonal().clamp(min=1e-300).rsqrt()
             self.history = _History()
         self.step = self.history.solve(evaluation.gradient, self.curvature)
         if float(self.step.abs().max()) > LARGEST_STEP:
             self.history = _History()
             self.step = self.curvature.solve(evaluation.gradient)
             self.far = True
-        self.step_se = float((self.step.abs() * _complete_scale(model, evaluation)).max())
+        scale = torch.minimum(_complete_scale(model, evaluation), self.one_over_se)
+        self.step_se = float((self.step.abs() * scale).max())
         if self.cautious:
             self.cautious -= 1
             self.far = True
@@ -282,6 +285,7 @@ class _Climb:
 
     def _complete(self) -> Curvature:
         self.history = _History()
+        self.one_over_se = torch.full_like(self.free, torch.inf)
         curvature = _restrained(self.problem.model, self.evaluation, None, 1.0)
         assert curvature is not None
         return curvature

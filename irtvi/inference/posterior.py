@@ -45,7 +45,7 @@ class Step:
     objective : float
         Log marginal likelihood plus log prior, or the bound that was climbed.
     step_se : float
-        Largest component of the next step in complete-data standard errors.
+        Largest component of the next step in standard errors.
     seconds : float
         Since the fit began.
     snapshot : Snapshot or None

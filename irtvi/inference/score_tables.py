@@ -159,11 +159,16 @@ class ScoreTables:
             From :meth:`answered`.
         """
         out = torch.empty(weights.shape[1], self.n_columns, dtype=self.dtype, device=weights.device)
-        first = 0
+        by_person, first = weights.T, 0
         for table, given in zip(self.components, answered, strict=True):
-            columns = table.repeated(out[:, first : first + len(table.target)].zero_())
-            for derivative, chose in zip(table.by_code, given, strict=True):
-                columns.addcmul_(table.repeated(weights.T @ derivative[rows]), chose)
+            own = out[:, first : first + len(table.target)]
+            columns = table.repeated(own)
+            for k, (derivative, chose) in enumerate(zip(table.by_code, given, strict=True)):
+                if k:
+                    columns.addcmul_(table.repeated(by_person @ derivative[rows]), chose)
+                else:
+                    torch.mm(by_person, derivative[rows], out=own)
+                    columns.mul_(chose)
             first += len(table.target)
         if self.population is not None:
             of_group = self.population_used.clone()

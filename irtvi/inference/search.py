@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from irtvi.inference.answers import Answers, answers_of
@@ -120,7 +120,7 @@ def search(
             elif len(persons) < len(everyone):
                 nodes = nodes.over(everyone)
             precision = _precision(answers, everyone)
-            final = MarginalPosterior(state.model, data, everyone, nodes, generator, precision)
+            final = MarginalPosterior(state.model, _of_active(data, active), everyone, nodes, generator, precision)
             return _finish(state, final, persons, progress, tolerance, max_passes)
         except KeyboardInterrupt:
             reached = state.reached or Reached(state.model, state.free)
@@ -166,6 +166,14 @@ def _search(
     _learn_networks(state, problem, "everyone", progress)
     _everyone(state, problem, tolerance, max_passes, progress)
     return problem.placing
+
+
+def _of_active(data: Data, active: Bool[Tensor, " persons"]) -> Data:
+    """The data with weight 0 for all others, whose prior would pass for knowledge of the population."""
+    if bool(active.all()):
+        return data
+    weights = torch.ones(len(active), dtype=torch.float64) if data.weights is None else data.weights
+    return replace(data, weights=torch.where(active, weights.to(active.device), 0.0))
 
 
 def _precision(answers: Answers, persons: Tensor) -> torch.dtype:
@@ -339,13 +347,13 @@ def _finish(
     state: _State, final: MarginalPosterior, persons: Tensor, progress: Progress, tolerance: float, max_passes: int
 ) -> Posterior:
     model, free = state.model, state.free
-    passed = final.run(free, torch.float64)
+    affordable = min(len(persons), max(2_500, int(INFORMATION_WORK / max(model.n_free, 1) ** 2)))
+    passed = final.run(free, torch.float64, keep=affordable == len(persons))
     log_prior, _, second = model.log_prior.derivatives(free)
     curvature: Curvature | None = None
     n_information = 0
     if model.n_free:
         final.persons = persons
-        affordable = min(len(persons), max(2_500, int(INFORMATION_WORK / model.n_free**2)))
         if uses_blocks(model):
             affordable = len(persons)
         finer = min(affordable, max(FINER_PERSONS, int(FINER_WORK / model.n_free**2)))

@@ -16,7 +16,7 @@ from irtvi.responses.measures import MeasuredCells, Measures
 
 BINS = 21
 WIDEST = 3.0
-STEPS = 4
+STEPS = 3
 AVERAGING_ROUNDS = 8
 ENOUGH_PERSONS, ENOUGH_ANSWERS = 2_500, 500
 """Persons, and answers to an item on average, from which a start is taken where there are more."""

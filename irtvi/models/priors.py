@@ -52,7 +52,7 @@ class Normal(Prior):
             raise SpecificationError(f"Normal prior: sd must be positive, got {self.sd}.")
 
     def log_prob(self, x: Tensor) -> Tensor:
-        return torch.distributions.Normal(self.mean, self.sd).log_prob(x)
+        return torch.distributions.Normal(self.mean, self.sd, validate_args=False).log_prob(x)
 
     def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         return self.mean + self.sd * torch.randn(shape, generator=generator, dtype=torch.float64)
@@ -77,7 +77,7 @@ class LogNormal(Prior):
             raise SpecificationError(f"LogNormal prior: sd must be positive, got {self.sd}.")
 
     def log_prob(self, x: Tensor) -> Tensor:
-        return torch.distributions.LogNormal(self.mean, self.sd).log_prob(x)
+        return torch.distributions.LogNormal(self.mean, self.sd, validate_args=False).log_prob(x)
 
     def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         return torch.exp(self.mean + self.sd * torch.randn(shape, generator=generator, dtype=torch.float64))

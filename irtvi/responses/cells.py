@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int, Int8, Int32, Int64
 from torch import Tensor
+from torch.nn.functional import pad
 
 from irtvi.responses.abstract_cells import MAX_CATEGORIES, MISSING, SPARSE_BELOW, Cells
 from irtvi.responses.room import MEMORY, Room
@@ -90,20 +91,21 @@ class DenseCells(Cells):
         return out
 
     def n_answers(self) -> Int64[Tensor, " items"]:
-        return self._n_answers
-
-    @cached_property
-    def _n_answers(self) -> Int64[Tensor, " items"]:
-        return self.n_persons - _column_sums(self.codes, MISSING)
+        return self._counts.sum(1)
 
     def counts(self, n_categories: int) -> Int64[Tensor, "items categories"]:
-        if n_categories <= _FEW_CATEGORIES:
-            return torch.stack([_column_sums(self.codes, code) for code in range(n_categories)], 1)
-        width = max(n_categories, int(self.codes.max()) + 1) + 1
-        total = self.codes.new_zeros(self.n_items * width, dtype=torch.long)
-        for at in self._places(width):
+        counted = self._counts[:, :n_categories]
+        return pad(counted, (0, n_categories - counted.shape[1]))
+
+    @cached_property
+    def _counts(self) -> Int64[Tensor, "items codes"]:
+        n_codes = max(1, int(self.codes.max()) + 1) if self.codes.numel() else 1
+        if n_codes <= _FEW_CATEGORIES:
+            return torch.stack([_column_sums(self.codes, code) for code in range(n_codes)], 1)
+        total = self.codes.new_zeros(self.n_items * (n_codes + 1), dtype=torch.long)
+        for at in self._places(n_codes + 1):
             total += torch.bincount(at.flatten(), minlength=len(total))
-        return total.view(self.n_items, width)[:, 1 : n_categories + 1]
+        return total.view(self.n_items, n_codes + 1)[:, 1:]
 
     def _places(self, width: int) -> Iterator[Int64[Tensor, "block items"]]:
         """By block of persons, where codes stand in a flat table [items, width], -1 in its first column."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int8
 from torch import Tensor
 
 from irtvi.responses.cells import Cells, DenseCells
@@ -86,23 +86,36 @@ def _sums_dense(cells: Cells, values: Tensor, total: Tensor, reachable: Tensor, 
     """
     assert isinstance(cells, DenseCells)
     sums = torch.zeros(6, cells.n_items, dtype=torch.float64)
+    complete = bool((cells.n_answered() == cells.n_items).all())
     for largest in values.amax(1).unique():
         own = torch.nonzero(values.amax(1) == largest)[:, 0]
         codes = cells.codes if len(own) == cells.n_items else cells.codes[:, own]
-        for rows in torch.arange(len(total)).split(BLOCK):
-            part = slice(int(rows[0]), int(rows[-1]) + 1)
-            others = reachable[part] - largest
-            share = torch.where(others > 0, 1 / others.clamp(min=1e-12), 0.0)
-            reached = total[part] * share
-            of_person = torch.stack(
-                [torch.ones_like(share), reached, share, reached.square(), reached * share, share.square()]
-            )
-            of_person *= weights[part]
-            for code, x in enumerate(values[own].T):
-                gave = (codes[part] == code).to(of_person.dtype)
-                n, r, u, rr, ru, uu = of_person @ gave
-                terms = n, x * n, x.square() * n, r - x * u, rr - 2 * x * ru + x.square() * uu, x * (r - x * u)
-                sums[:, own] += torch.stack(terms)
+        others = reachable - largest
+        share = torch.where(others > 0, 1 / others.clamp(min=1e-12), 0.0)
+        reached = total * share
+        of_person = torch.stack(
+            [torch.ones_like(share), reached, share, reached.square(), reached * share, share.square()]
+        )
+        of_person *= weights
+        by_code = _sums_by_code(codes, of_person, values.shape[1], complete)
+        for (n, r, u, rr, ru, uu), x in zip(by_code, values[own].T, strict=True):
+            terms = n, x * n, x.square() * n, r - x * u, rr - 2 * x * ru + x.square() * uu, x * (r - x * u)
+            sums[:, own] += torch.stack(terms)
+    return sums
+
+
+def _sums_by_code(
+    codes: Int8[Tensor, "persons items"], of_person: Float[Tensor, "numbers persons"], n_codes: int, complete: bool
+) -> Float[Tensor, "codes numbers items"]:
+    """Sums of what belongs to persons over those who gave each code; where all answered, the first is what is left."""
+    sums = of_person.new_zeros(n_codes, len(of_person), codes.shape[1])
+    gave = of_person.new_empty(BLOCK, codes.shape[1])
+    first = int(complete)
+    for part, numbers in zip(codes.split(BLOCK), of_person.split(BLOCK, 1), strict=True):
+        for code in range(first, n_codes):
+            sums[code] += numbers @ torch.eq(part, code, out=gave[: len(part)])
+    if complete:
+        sums[0] = of_person.sum(1)[:, None] - sums.sum(0)
     return sums
 
 

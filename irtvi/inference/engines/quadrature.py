@@ -27,7 +27,7 @@ class Quadrature(Engine):
         Largest spacing of nodes, as a share of the narrowest posterior sd and of one over the steepest slope.
     """
 
-    tolerance: float = 5e-4
+    tolerance: float = 2e-3
     max_passes: int = 200
     sd_share: float = 0.8
     slope_share: float = 1.0
