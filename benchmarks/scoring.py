@@ -49,7 +49,7 @@ def exact_pass(result: irtvi.Result, data: Data) -> Callable[[], object]:
     model, free = result.model, result.posterior.free
     answers, everyone = answers_of(model, data.cells), torch.arange(data.cells.n_persons)
     placing = GridPlacing(answers, everyone, data.groups)
-    while not placing.adequate(model, free, run_pass(model, placing.place(model, free), free, None).persons):
+    while not placing.adequate(run_pass(model, placing.place(model, free), free, None).persons):
         pass
     placement = placing.place(model, free).placement
     return lambda: run_pass(model, PlacedAnswers(answers, placement), free, None)

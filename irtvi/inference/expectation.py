@@ -11,7 +11,7 @@ from torch import Tensor
 from irtvi.inference.answers import AnswerBlock, Answers
 from irtvi.inference.interruption import may_stop
 from irtvi.inference.nodes import Block, Placement
-from irtvi.inference.table import Expectations, coefficient_table
+from irtvi.inference.table import Expectations, coefficient_table, steepest_of
 from irtvi.models.model import Model
 
 EDGE = 3e-6
@@ -76,7 +76,15 @@ class Pass:
 
 
 class PlacedAnswers:
-    """A placement with the answers of its blocks, kept in matrix form while they fit into fixed memory."""
+    """A placement with the answers of its blocks, kept in matrix form while they fit into fixed memory.
+
+    Attributes
+    ----------
+    steepest : float
+        Largest slope of any item's log-odds at the last pass, see :func:`steepest_slope`.
+    """
+
+    steepest: float = math.inf
 
     def __init__(self, answers: Answers, placement: Placement) -> None:
         self.answers, self.placement = answers, placement
@@ -103,19 +111,24 @@ class SharedTables:
         Log-probabilities in the columns that the answers use.
     base : Float[Tensor, "nodes groups"]
         What is added for everybody: log density of ability and log spacing among it.
+    steepest : float
+        Largest slope of any item's log-odds, where that is asked for.
     """
 
     theta: Float[Tensor, "nodes 1"]
     used: Float[Tensor, "nodes used"]
     base: Float[Tensor, "nodes groups"]
+    steepest: float = math.inf
 
     @staticmethod
     def of(model: Model, placed: PlacedAnswers, free: Float[Tensor, " n_free"], dtype: torch.dtype) -> "SharedTables":
         grid = placed.placement.grid
         theta = grid.theta(free.device)
-        used, base = placed.answers.table(coefficient_table(model, theta, free))
+        table = coefficient_table(model, theta, free)
+        used, base = placed.answers.table(table)
         population = model.population_log_prob(theta, model.population_slots.free_values(free))
-        return SharedTables(theta, used.to(dtype).contiguous(), base[:, None] + population + math.log(grid.spacing))
+        base = base[:, None] + population + math.log(grid.spacing)
+        return SharedTables(theta, used.to(dtype).contiguous(), base, steepest_of(model, theta, free, table))
 
     def log_joint(self, block: Block, answers: AnswerBlock) -> tuple[Float[Tensor, "nodes persons"], Tensor]:
         """Log joint of a block's persons at its nodes, weight of the rule included, less a number for the block."""
@@ -226,6 +239,7 @@ def integrate(
 ) -> PersonSums:
     """As :func:`run_pass`, for persons alone: no expected counts, so no product back."""
     tables = SharedTables.of(model, placed, free, dtype)
+    placed.steepest = tables.steepest
     sums = SumsOfBlocks(PersonSums.empty(placed.answers.n_persons, free.device))
     for block, answers in placed:
         sums.add(BlockPosterior.of(block, answers, tables).summary(tables.theta))
@@ -266,7 +280,7 @@ def run_pass(
     one normalisation and one product back.
     """
     answers, tables = placed.answers, SharedTables.of(model, placed, free, dtype)
-    theta, used = tables.theta, tables.used
+    theta, used, placed.steepest = tables.theta, tables.used, tables.steepest
     accumulated = torch.zeros(len(theta), used.shape[1], dtype=torch.float64, device=free.device)
     mass = torch.zeros_like(tables.base)
     of_blocks = SumsOfBlocks(PersonSums.empty(answers.n_persons, free.device))

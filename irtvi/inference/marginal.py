@@ -17,6 +17,7 @@ from irtvi.inference.louis import (
     person_scores,
 )
 from irtvi.inference.maximise import Evaluation, Missing
+from irtvi.inference.networks import has_networks
 from irtvi.inference.ordering import order_of
 from irtvi.inference.placing import MOST_REPLACEMENTS, Placing
 from irtvi.inference.table import gradient_and_information, observed_information
@@ -24,6 +25,8 @@ from irtvi.models.model import Model
 
 FEWER = 500
 """Persons who are enough for the first curvature, at a start that is some way off, unless parameters are many."""
+NETWORK_GAIN, NETWORK_SHARE = 0.05, 1e-6
+"""Nats that a step must gain for networks and their items to be learned further, at least, and as a share of all."""
 ROUGH_END = 3
 """Degree of the first term that a search leaves out where persons are many: the rest changes no step by much."""
 
@@ -40,7 +43,7 @@ class MarginalPosterior:
     placing : Placing
     generator : torch.Generator
     dtype : torch.dtype
-        Of the passes of the search, and of expected counts.
+        Of the passes of the search, and of expected counts, as long as that is enough.
     sample_size : int
         Persons from whom the missing information is estimated during the search.
     latest : Pass or None
@@ -49,6 +52,8 @@ class MarginalPosterior:
         Whether missing information has been found, so that the next is of a point nearer to the maximum.
     first : FirstOrder or None
         What the last pass kept of every person.
+    refined : bool
+        Whether passes run in float64 whatever ``dtype`` says.
     """
 
     model: Model
@@ -61,6 +66,7 @@ class MarginalPosterior:
     latest: Pass | None = None
     begun: bool = False
     first: FirstOrder | None = None
+    refined: bool = False
 
     def run(self, free: Float[Tensor, " n_free"], dtype: torch.dtype, keep: bool = False) -> Pass:
         """A pass whose nodes were good enough.
@@ -75,15 +81,15 @@ class MarginalPosterior:
             placed = self.placing.place(self.model, free)
             self.first = FirstOrder(self.model, self.data.cells, free) if keep else None
             visit = self.first and self.first.visit
-            passed = run_pass(self.model, placed, free, self.data.weights, dtype, self.dtype, visit)
-            if self.placing.adequate(self.model, free, passed.persons):
+            passed = run_pass(self.model, placed, free, self.data.weights, dtype, self.precision, visit)
+            if self.placing.adequate(passed.persons):
                 break
         self.latest = passed  # pyright: ignore[reportPossiblyUnbound]
         return self.latest
 
     def evaluate(self, free: Float[Tensor, " n_free"]) -> Evaluation:
         """Objective and derivatives at a point."""
-        passed = self.run(free, self.dtype)
+        passed = self.run(free, self.precision)
         gradient, information = gradient_and_information(self.model, free, passed.expectations)
         log_prior, prior_gradient, prior_second = self.model.log_prior.derivatives(free)
         return Evaluation(
@@ -96,14 +102,30 @@ class MarginalPosterior:
         )
 
     def observed_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> list[Tensor]:
-        """Observed complete-data information of every part of the model."""
+        """Observed complete-data information of every part of the model; the expected one, far cheaper, of networks."""
+        if has_networks(self.model):
+            return evaluation.information
         return observed_information(self.model, free, evaluation.passed.expectations)
 
     def noise(self, objective: float) -> float:
         """Rounding error of the objective; a search that asks for less rejects good steps."""
-        if self.dtype is torch.float64:
+        if self.precision is torch.float64:
             return 1e-10 * abs(objective) + 1e-7
         return 3e-7 * abs(objective) + 0.02
+
+    def negligible(self, objective: float) -> float:
+        """A gain for which no further step is taken: where networks are learned, nothing else says when to end."""
+        return max(NETWORK_GAIN, NETWORK_SHARE * abs(objective)) if has_networks(self.model) else 0.0
+
+    @property
+    def precision(self) -> torch.dtype:
+        """Of the passes of the search."""
+        return torch.float64 if self.refined else self.dtype
+
+    def refine(self) -> bool:
+        """Let passes run in float64; False if they do."""
+        before, self.refined = self.precision, True
+        return before is not torch.float64
 
     def missing_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> Missing:
         """Missing information from a sample of persons spread evenly over ability, scaled to all."""

@@ -6,7 +6,6 @@ BFGS updates between passes; the gradient comes from a pass over persons. Plain 
 the expected counts are the EM algorithm and need several times as many passes.
 """
 
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,11 +35,14 @@ LARGEST_STEP = 1.0
 MEMORY = 12
 SHRINKS, LEAST_RATIO = 0.5, 0.1
 """Steps that become shorter by at least this factor are taken to go on like that, but not faster than the second."""
-SHARES = (0.99, 0.98, 0.97, 0.96, *(0.95**k for k in range(1, 46)))
-"""Of the missing information, that are tried where the whole of it gives no step that can be trusted."""
+SHARES = (0.99, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+"""Of the complete-data information, that may at most be missing in any direction, tried one after the other where the
+whole of the missing information gives no step that can be trusted."""
 FAR = 2.0
 """Steps of more than so many standard errors ask for a fresh curvature."""
 MOST_STIFFENINGS = 8
+PATIENCE = 3
+"""Steps in a row that promise less than rounding takes, before more digits are asked for."""
 SHORTENINGS, MOST_REJECTIONS, CAUTION = 4, 10, 5
 """Rejected steps before an EM step is tried, before the search gives up, and EM steps made after one."""
 
@@ -89,6 +91,14 @@ class Problem(Protocol):
 
     def noise(self, objective: float) -> float:
         """How far two evaluations of the same point may differ by rounding."""
+        ...
+
+    def negligible(self, objective: float) -> float:
+        """A gain for which no further step is taken, whatever it would move."""
+        ...
+
+    def refine(self) -> bool:
+        """Evaluate with more digits from now on; False where there are no more."""
         ...
 
 
@@ -153,17 +163,14 @@ class _History:
 
 
 def curvature_of(
-    model: Model, information: Sequence[Tensor], prior_curvature: Tensor, missing: Missing | None, share: float = 1.0
+    model: Model, information: Sequence[Tensor], prior_curvature: Tensor, missing: Missing | None
 ) -> Curvature | None:
-    """Information and prior, less a share of the missing information; None if that is not positive definite."""
-    scale = 1e-9
+    """Information and prior, less the missing information; None if that is not positive definite."""
     common = model.log_prior.common()
     if uses_blocks(model):
         blocks = member_blocks(model, information, prior_curvature)
         if missing is not None:
-            held = [p.index < 0 for p in model.parts]
-            for block, lost, h in zip(blocks, missing, held, strict=True):
-                block -= share * torch.where(h[:, :, None] | h[:, None, :], 0.0, lost)
+            blocks = [block - lost for block, lost in zip(blocks, _of_free_slots(model, missing), strict=True)]
         inverses = []
         for block in blocks:
             factor, info = torch.linalg.cholesky_ex(block)
@@ -172,16 +179,72 @@ def curvature_of(
             inverses.append(torch.cholesky_inverse(factor))
         curvature = BlockCurvature(inverses, [p.index for p in model.parts], model.n_free)
         return curvature if common is None else CoupledCurvature.of(curvature, common)
-    matrix = full_matrix(model, information, prior_curvature)
-    if common is not None:
-        matrix = matrix - common @ common.T
-    diagonal = matrix.diagonal()
-    diagonal += scale * (1.0 + diagonal)
+    matrix = _complete_matrix(model, information, prior_curvature)
     if missing is not None:
         assert isinstance(missing, Tensor)
-        matrix = matrix - share * missing
+        matrix -= missing
     factor, info = torch.linalg.cholesky_ex(matrix)
     return None if int(info) > 0 else FullCurvature(factor)
+
+
+def _complete_matrix(
+    model: Model, information: Sequence[Tensor], prior_curvature: Tensor
+) -> Float[Tensor, "n_free n_free"]:
+    """Information and prior as one matrix, a little more than nothing where there is none."""
+    matrix = full_matrix(model, information, prior_curvature)
+    common = model.log_prior.common()
+    if common is not None:
+        matrix -= common @ common.T
+    diagonal = matrix.diagonal()
+    diagonal += 1e-9 * (1.0 + diagonal)
+    return matrix
+
+
+def _of_free_slots(model: Model, missing: Missing) -> list[Tensor]:
+    """Missing information by item, 0 for slots that are held."""
+    held = [part.index < 0 for part in model.parts]
+    return [torch.where(h[:, :, None] | h[:, None, :], 0.0, lost) for lost, h in zip(missing, held, strict=True)]
+
+
+class AtMost:
+    """Missing information, of which no direction may lose more than some share of its complete-data information.
+
+    A sample of persons tells the missing information up to noise, by which more may seem to be missing than there is
+    where nearly all of it is. The rest stays as it is: a share of the whole would slow the search down everywhere.
+    """
+
+    def __init__(
+        self, model: Model, information: Sequence[Tensor], prior_curvature: Tensor, missing: Missing | None
+    ) -> None:
+        self._whole = missing
+        pairs: list[tuple[Tensor, Tensor]] = []
+        if missing is not None and uses_blocks(model):
+            blocks = member_blocks(model, information, prior_curvature)
+            pairs = list(zip(blocks, _of_free_slots(model, missing), strict=True))
+        elif missing is not None:
+            assert isinstance(missing, Tensor)
+            pairs = [(_complete_matrix(model, information, prior_curvature), missing)]
+        self._spectra = [_relative_spectrum(*pair) for pair in pairs]
+
+    def share(self, share: float) -> Missing | None:
+        """With that share at most."""
+        lessened = [lost - (axes * (values - share).clamp(min=0.0)[..., None, :]) @ axes.mT
+                    for lost, values, axes in self._spectra]  # fmt: skip
+        return lessened[0] if isinstance(self._whole, Tensor) else lessened or None
+
+
+def _relative_spectrum(
+    complete: Float[Tensor, "*batch n n"], missing: Float[Tensor, "*batch n n"]
+) -> tuple[Tensor, Float[Tensor, "*batch n"], Float[Tensor, "*batch n n"]]:
+    """The missing information, and shares and axes (columns) with ``missing = axes diag(shares) axes'``.
+
+    The axes are a root of the complete information, so that a share of 1 means that all is missing.
+    """
+    root = torch.linalg.cholesky(complete)
+    half = torch.linalg.solve_triangular(root, missing, upper=False)
+    relative = torch.linalg.solve_triangular(root, half.mT, upper=False)
+    shares, vectors = torch.linalg.eigh(0.5 * (relative + relative.mT))
+    return missing, shares, root @ vectors
 
 
 def maximise(
@@ -212,14 +275,20 @@ def maximise(
     step of the EM algorithm from the last good point, which cannot lower it unless it is too long.
     """
     climb = _Climb(problem, start, problem.evaluate(start), missing)
-    n_passes = 1
+    n_passes, in_vain = 1, 0
     previous = step_se = torch.inf
     while True:
         before, previous, step_se = previous, step_se, climb.plan()
         ends = watch(climb.free, climb.evaluation, step_se, climb.missing)
         settled = climb.informed and _left_over(step_se, previous, before) < tolerance
+        settled |= climb.informed and not climb.far and climb.gain < problem.negligible(climb.best)
         if settled or ends or n_passes >= max_passes:
             break
+        in_vain = in_vain + 1 if climb.informed and climb.gain < problem.noise(climb.best) else 0
+        if in_vain == PATIENCE and problem.refine():
+            climb.look_again()
+            n_passes += 1
+            continue
         tries = climb.advance(max_passes - n_passes)
         n_passes += abs(tries)
         if tries <= 0:
@@ -256,6 +325,17 @@ class _Climb:
         """Whether the curvature knows of the missing information, so that a short step means little is left."""
         return self.missing is not None or not len(self.free)
 
+    @property
+    def gain(self) -> float:
+        """What the next step promises."""
+        return 0.5 * float(self.step @ self.evaluation.gradient)
+
+    def look_again(self) -> None:
+        """Evaluate the same point anew."""
+        self.evaluation = self.problem.evaluate(self.free)
+        self.best = self.evaluation.objective
+        self.history = _History()
+
     def plan(self) -> float:
         """Decide the next step; its largest component in standard errors."""
         if not len(self.free):
@@ -286,7 +366,7 @@ class _Climb:
     def _complete(self) -> Curvature:
         self.history = _History()
         self.one_over_se = torch.full_like(self.free, torch.inf)
-        curvature = _restrained(self.problem.model, self.evaluation, None, 1.0)
+        curvature = _restrained(self.problem.model, self.evaluation, None)
         assert curvature is not None
         return curvature
 
@@ -325,32 +405,34 @@ def _sane(
     """
     model = problem.model
 
-    def trusted(share: float, at: Evaluation = evaluation) -> Curvature | None:
+    def trusted(lost: Missing | None, at: Evaluation = evaluation) -> Curvature | None:
         may_stop()
-        curvature = curvature_of(model, at.information, at.prior_curvature, missing, share)
+        curvature = curvature_of(model, at.information, at.prior_curvature, lost)
         if curvature is None or float(curvature.solve(at.gradient).abs().max()) > LARGEST_STEP:
             return None
         return curvature
 
-    whole = trusted(1.0)
+    whole = trusted(missing)
     if whole is not None:
         return whole, False
     observed = replace(evaluation, information=problem.observed_information(free, evaluation))
-    whole = trusted(1.0, observed)
+    whole = trusted(missing, observed)
     if whole is not None:
         return whole, False
-    curvature = _restrained(model, observed, missing, 1.0)
+    curvature = _restrained(model, observed, missing)
     if curvature is not None:
         return curvature, True
-    # What is true of a share is true of smaller ones.
-    first = bisect_left(SHARES, True, key=lambda share: trusted(share) is not None)
-    share = min(SHARES[min(first, len(SHARES) - 1)], 0.97) * 0.97
-    curvature = _restrained(model, evaluation, missing, share) or _restrained(model, evaluation, None, 1.0)
+    at_most = AtMost(model, evaluation.information, evaluation.prior_curvature, missing)
+    for share in SHARES:
+        curvature = trusted(at_most.share(share))
+        if curvature is not None:
+            return curvature, share < SHARES[0]
+    curvature = _restrained(model, evaluation, None)
     assert curvature is not None
     return curvature, True
 
 
-def _restrained(model: Model, evaluation: Evaluation, missing: Missing | None, share: float) -> Curvature | None:
+def _restrained(model: Model, evaluation: Evaluation, missing: Missing | None) -> Curvature | None:
     """A curvature stiffened along parameters whose step would be too long (Levenberg's damping, one by one).
 
     Cutting single components of a step off instead could turn it downhill.
@@ -360,7 +442,7 @@ def _restrained(model: Model, evaluation: Evaluation, missing: Missing | None, s
     curvature = None
     for _ in range(MOST_STIFFENINGS):
         may_stop()
-        curvature = curvature_of(model, evaluation.information, stiffness, missing, share)
+        curvature = curvature_of(model, evaluation.information, stiffness, missing)
         if curvature is None:
             return None
         long = curvature.solve(gradient).abs() > LARGEST_STEP

@@ -47,6 +47,7 @@ def improved(
     if len(theta) > MOST_NODES:
         theta, shares = fewer_nodes(theta[:, 0])
         counts = [torch.einsum("nf,nmc->fmc", shares, count) for count in counts]
+    theta = theta.float()  # the networks' layers are all the cost; the sums stay in float64
     networks = [c.item_model for c in model.components if isinstance(c.item_model, Network)]
     parameters = [free.clone().requires_grad_(True)]
     parameters += [network.weights.clone().requires_grad_(True) for network in networks]
@@ -62,7 +63,7 @@ def improved(
         now = with_weights(model, parameters[1:])
         total = model.log_prior.value(parameters[0])
         for component, count in zip(now.components, counts, strict=True):
-            values = component.slots.free_values(parameters[0])
+            values = component.slots.free_values(parameters[0]).float()
             total = total + (count * finite(component.coefficients(theta, values))).sum()
         for component in now.components:
             if isinstance(component.item_model, Network):

@@ -11,7 +11,6 @@ from torch import Tensor
 from irtvi.inference.answers import Answers
 from irtvi.inference.expectation import EDGE, PersonSums, PlacedAnswers, integrate
 from irtvi.inference.nodes import TAIL, Grid, everyone
-from irtvi.inference.table import steepest_slope
 from irtvi.models.model import Model
 
 FIRST_SPACING = 0.3
@@ -28,7 +27,7 @@ class Placing(ABC):
         """Nodes and blocks for a pass at these parameters."""
 
     @abstractmethod
-    def adequate(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> bool:
+    def adequate(self, sums: PersonSums) -> bool:
         """Whether the last pass can be trusted; if not, the next :meth:`place` will be finer or wider."""
 
     @abstractmethod
@@ -36,7 +35,7 @@ class Placing(ABC):
         """Nodes for other persons of the same data, as fine and wide as these had to become."""
 
     @abstractmethod
-    def remaining(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> "Placing | None":
+    def remaining(self, sums: PersonSums) -> "Placing | None":
         """Finer or wider nodes for those persons whose last integrals cannot be trusted; None without any."""
 
 
@@ -86,13 +85,12 @@ class GridPlacing(Placing):
         self._placed = PlacedAnswers(self.answers, everyone(grid, self.persons, self.groups, self.block_size))
         return self._placed
 
-    def adequate(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> bool:
+    def adequate(self, sums: PersonSums) -> bool:
         assert self._placed is not None
         grid = self._placed.placement.grid
         narrowest = float(sums.sd[self.persons].min())
-        steepest = steepest_slope(model, grid.theta(free.device), free)
         spacing = grid.spacing
-        asked = min(self.sd_share * narrowest, self.slope_share / max(steepest, 1e-6))
+        asked = min(self.sd_share * narrowest, self.slope_share / max(self._placed.steepest, 1e-6))
         good = True
         if spacing > SLACK * asked:
             self._spacing = max(asked, 0.25 * spacing)
@@ -106,8 +104,8 @@ class GridPlacing(Placing):
     def over(self, persons: Int[Tensor, " others"]) -> "GridPlacing":
         return replace(self, persons=persons, _placed=None)
 
-    def remaining(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> "GridPlacing | None":
-        return None if self.adequate(model, free, sums) else self
+    def remaining(self, sums: PersonSums) -> "GridPlacing | None":
+        return None if self.adequate(sums) else self
 
 
 def integrate_people(
@@ -115,11 +113,11 @@ def integrate_people(
 ) -> PersonSums:
     """Integrate over nodes that were good enough, for some persons replaced as often as needed."""
     sums = integrate(model, placing.place(model, free), free, dtype)
-    found, following = sums, placing.remaining(model, free, sums)
+    found, following = sums, placing.remaining(sums)
     for _ in range(MOST_REPLACEMENTS - 1):
         if following is None:
             break
         found = integrate(model, following.place(model, free), free, dtype)
         sums = found.filled(sums)
-        following = following.remaining(model, free, found)
+        following = following.remaining(found)
     return sums

@@ -266,7 +266,30 @@ class ScoreTables:
     def by_free(self, columns: Float[Tensor, "block all_columns"]) -> Float[Tensor, "block n_free"]:
         """Columns by free parameter, added up where several items share one."""
         out = columns.new_zeros(len(columns), self.model.n_free)
-        return out.index_add_(1, self.target, columns)
+        first = 0
+        for targets, several in self._neighbours:
+            own = columns[:, first : first + len(targets)]
+            first += len(targets)
+            if several:
+                out[:, int(targets[0])] += own.sum(1)
+            else:
+                out.index_add_(1, targets, own)
+        return out
+
+    @cached_property
+    def _neighbours(self) -> list[tuple[Int[Tensor, " columns"], bool]]:
+        """Targets of columns side by side, and whether these are all the same parameter's."""
+        _, counts = torch.unique_consecutive(self.target, return_counts=True)
+        runs, alone = [], 0
+        for count in [*counts.tolist(), 0]:
+            if count == 1:
+                alone += 1
+                continue
+            runs += [(alone, False), (count, True)]
+            alone = 0
+        sizes = [(size, several) for size, several in runs if size]
+        parts = self.target.split([size for size, _ in sizes])
+        return [(part, several) for part, (_, several) in zip(parts, sizes, strict=True)]
 
     def to_multiply(self, columns: Float[Tensor, "block all_columns"]) -> Float[Tensor, "block n_free"]:
         """As :meth:`by_free`, but in the order of the columns, which costs nothing, where each parameter has one."""

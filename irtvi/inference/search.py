@@ -9,18 +9,19 @@ from torch import Tensor
 from irtvi.inference.answers import Answers, answers_of
 from irtvi.inference.engines.engine import Data, Progress
 from irtvi.inference.evidence import learn, mixed_curvature
+from irtvi.inference.expectation import Pass
 from irtvi.inference.interruption import interruptible, may_stop
 from irtvi.inference.item_posterior import CoupledCurvature, Curvature, FullCurvature, uses_blocks
 from irtvi.inference.item_uncertainty import sd_items_of_kept
 from irtvi.inference.louis import EXACT, NEGLIGIBLE
 from irtvi.inference.marginal import MarginalPosterior
-from irtvi.inference.maximise import Evaluation, Maximum, Missing, curvature_of, maximise
+from irtvi.inference.maximise import SHARES, AtMost, Evaluation, Maximum, Missing, curvature_of, maximise
 from irtvi.inference.networks import has_networks, improved, opened, weights_log_prior
 from irtvi.inference.orientation import reflected
 from irtvi.inference.placing import Placing, PlacingFactory
 from irtvi.inference.posterior import Posterior, Snapshot
 from irtvi.inference.start import start_values
-from irtvi.inference.table import observed_information
+from irtvi.inference.table import Expectations, gradient_and_information, observed_information
 from irtvi.inference.unfinished import Reached
 from irtvi.models.model import Model, hold
 from irtvi.models.transforms import UNIT
@@ -34,11 +35,9 @@ SAMPLE_PAYS = 4
 HYPER_TOLERANCES = 0.3, 0.3, 0.3, 0.3
 """Of the searches before hyperparameters are learned, in standard errors."""
 NETWORK_PASSES = 60
-NETWORK_GAIN, NETWORK_SHARE = 0.05, 1e-6
-"""Nats that a pass must gain for a network to be learned further, at least, and as a share of all."""
 ROUND = 15
 """Passes after which parameters that run away or approach a boundary are looked for."""
-SMALL, LAST_DIGITS = 300_000, 1e-4
+SMALL, LAST_DIGITS = 300_000, 2.5e-5
 """Persons x columns up to which a search runs in float64, and by how much it then goes on: it costs nothing there."""
 NEAR_BOUNDARY = 4.0
 """An asymptote this far out on the logit, without a prior and still moving outward, is tried at its boundary."""
@@ -48,6 +47,8 @@ INFORMATION_WORK = 4e8
 """Persons times squared parameters that go into the standard errors, at most; but 2,500 persons at least."""
 FINER_PERSONS, FINER_WORK = 750, 7.5e6
 """From how many of them the finer terms come, at least, and for how much work."""
+MORE_PERSONS = 1, 8, 2**62
+"""Factors by which more persons speak while the information of those who did is not positive definite."""
 
 
 class _Best:
@@ -148,22 +149,19 @@ def _search(
     nodes = placing(answers, sample)
     if len(sample) < len(persons):
         problem = MarginalPosterior(model, data, sample, nodes, generator, _precision(answers, sample))
-        _learn_networks(state, problem, "sample", progress)
-        if any(model.hyper):
-            _learn_hyperparameters(state, problem, "sample", progress)
+        if has_networks(model):
+            _learn_networks(state, problem, "sample", progress)
         else:
-            _climb(state, problem, "sample", SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
-        assert problem.latest is not None
-        found = problem.missing(state.free, problem.latest, SAMPLE_INFORMATION, NEGLIGIBLE)
-        state.missing = _scaled(found, _total(data, persons) / _total(data, sample))
-        state.converged = False
+            _climb_on_sample(state, problem, _total(data, persons) / _total(data, sample), progress)
         nodes = nodes.over(persons)
     problem = MarginalPosterior(
         state.model, data, persons, nodes, generator, _precision(answers, persons), begun=state.missing is not None
     )
     if any(model.hyper) and len(sample) == len(persons):
         _learn_hyperparameters(state, problem, "everyone", progress)
-    _learn_networks(state, problem, "everyone", progress)
+    if has_networks(model):
+        expectations = _learn_networks(state, problem, "everyone", progress)
+        state.model = problem.model = opened(state.model, state.free, expectations)
     _everyone(state, problem, tolerance, max_passes, progress)
     return problem.placing
 
@@ -174,6 +172,18 @@ def _of_active(data: Data, active: Bool[Tensor, " persons"]) -> Data:
         return data
     weights = torch.ones(len(active), dtype=torch.float64) if data.weights is None else data.weights
     return replace(data, weights=torch.where(active, weights.to(active.device), 0.0))
+
+
+def _climb_on_sample(state: _State, problem: MarginalPosterior, to_everyone: float, progress: Progress) -> None:
+    """A rough maximum for the persons of the sample, and the missing information there, times a factor."""
+    if any(state.model.hyper):
+        _learn_hyperparameters(state, problem, "sample", progress)
+    else:
+        _climb(state, problem, "sample", SAMPLE_TOLERANCE, SAMPLE_PASSES, progress)
+    assert problem.latest is not None
+    found = problem.missing(state.free, problem.latest, SAMPLE_INFORMATION, NEGLIGIBLE)
+    state.missing = _scaled(found, to_everyone)
+    state.converged = False
 
 
 def _precision(answers: Answers, persons: Tensor) -> torch.dtype:
@@ -222,27 +232,22 @@ def _learn_hyperparameters(state: _State, problem: MarginalPosterior, phase: str
     state.converged = False
 
 
-def _learn_networks(state: _State, problem: MarginalPosterior, phase: str, progress: Progress) -> None:
+def _learn_networks(state: _State, problem: MarginalPosterior, phase: str, progress: Progress) -> Expectations:
     """Alternate between passes over persons and joint steps of the networks' weights and the items."""
-    if not has_networks(state.model):
-        return
-    reached, expectations = -torch.inf, None
+    reached = -torch.inf
     for _ in range(NETWORK_PASSES):
         passed = problem.run(state.free, problem.dtype)
-        expectations = passed.expectations
         objective = passed.log_likelihood + float(state.model.log_prior.value(state.free))
         objective += weights_log_prior(state.model)
         state.reached = Reached(state.model, state.free, passed.persons)
         progress.tell(f"network, {phase}", objective, torch.nan, Snapshot(state.model, state.free))
         may_stop()
-        if objective < reached + max(NETWORK_GAIN, NETWORK_SHARE * abs(objective)):
-            break
+        if objective < reached + problem.negligible(objective):
+            return passed.expectations
         reached = objective
-        state.model, state.free = improved(state.model, state.free, expectations)
+        state.model, state.free = improved(state.model, state.free, passed.expectations)
         problem.model = state.model
-    assert expectations is not None
-    state.model = problem.model = opened(state.model, state.free, expectations)
-    state.missing = None
+    return problem.run(state.free, problem.dtype).expectations
 
 
 def _everyone(state: _State, problem: MarginalPosterior, tolerance: float, max_passes: int, progress: Progress) -> None:
@@ -356,19 +361,7 @@ def _finish(
         final.persons = persons
         if uses_blocks(model):
             affordable = len(persons)
-        finer = min(affordable, max(FINER_PERSONS, int(FINER_WORK / model.n_free**2)))
-        information = observed_information(model, free, passed.expectations)
-        for n_information, n_finer in dict.fromkeys([(affordable, finer), (len(persons), len(persons))]):
-            left_over = EXACT if n_finer == len(persons) else NEGLIGIBLE
-            missing = final.missing(free, passed, n_information, left_over, n_finer)
-            if any(model.hyper) and isinstance(missing, Tensor):
-                curvature = mixed_curvature(model, free, information, missing)
-            else:
-                curvature = curvature_of(model, information, -second, missing)
-                if isinstance(curvature, CoupledCurvature):
-                    curvature = curvature.within_items()
-            if curvature is not None:
-                break
+        curvature, n_information = _posterior_curvature(final, free, passed, -second, affordable)
     if state.converged:
         reason = f"Converged: another step would move no parameter by more than {tolerance:g} standard errors."
     else:
@@ -394,3 +387,36 @@ def _finish(
         information_persons=n_information,
         sd_items=sd_items,
     )
+
+
+def _posterior_curvature(
+    final: MarginalPosterior, free: Tensor, passed: Pass, prior_curvature: Tensor, affordable: int
+) -> tuple[Curvature | None, int]:
+    """Precision of the items, and from how many persons the missing information in it comes."""
+    model, n_persons = final.model, len(final.persons)
+    finer = min(affordable, max(FINER_PERSONS, int(FINER_WORK / model.n_free**2)))
+    information = observed_information(model, free, passed.expectations)
+    missing, n_information = None, 0
+    for factor in MORE_PERSONS:
+        n_information, n_finer = (min(n_persons, factor * n) for n in (affordable, finer))
+        left_over = EXACT if n_finer == n_persons else NEGLIGIBLE
+        missing = final.missing(free, passed, n_information, left_over, n_finer)
+        if any(model.hyper) and isinstance(missing, Tensor):
+            curvature = mixed_curvature(model, free, information, missing)
+        else:
+            curvature = curvature_of(model, information, prior_curvature, missing)
+        if curvature is not None:
+            return _by_item(curvature), n_information
+        if n_finer == n_persons:
+            return None, n_information
+        if has_networks(model):
+            break
+    # Their search ends near a maximum, where the expected information serves, less as much as may be missing at most.
+    _, information = gradient_and_information(model, free, passed.expectations)
+    missing = AtMost(model, information, prior_curvature, missing).share(SHARES[0])
+    curvature = curvature_of(model, information, prior_curvature, missing)
+    return curvature and _by_item(curvature), n_information
+
+
+def _by_item(curvature: Curvature) -> Curvature:
+    return curvature.within_items() if isinstance(curvature, CoupledCurvature) else curvature

@@ -15,8 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from irtvi.inference.interruption import may_stop
-from irtvi.models.derivatives import backward_derivatives, finite, second_derivatives_of_sum, slot_derivatives
+from irtvi.models.derivatives import backward_derivatives, finite, second_derivatives_of_sum, slopes, slot_derivatives
 from irtvi.models.items.continuous import ContinuousModel
+from irtvi.models.items.curve import CurveModel
 from irtvi.models.model import Component, Model
 
 PART_NUMBERS = 60_000
@@ -60,10 +61,36 @@ def component_derivatives(
 
     Going backward, a formula is differentiated once for each category, but at copies of the slots at every node.
     """
-    if component.item_model.integrated:
-        return [finite(d) for d in slot_derivatives(lambda slots: component.coefficients(theta, slots), values)]
     copies = values.expand(len(theta), *values.shape)
+    if isinstance(component.item_model, CurveModel):
+        return _through_curve(component, component.item_model, theta, copies)
     return backward_derivatives(lambda slots: finite(component.coefficients(theta, slots)), copies)
+
+
+def _through_curve(
+    component: Component,
+    model: CurveModel,
+    theta: Float[Tensor, "nodes 1"],
+    copies: Float[Tensor, "nodes members slots"],
+) -> list[Float[Tensor, "nodes members categories"]]:
+    """Derivatives by the slots as far as they act beside the curve, and through it by the chain rule."""
+    slots, facts = component.slots, component.facts
+    params = slots.unpack(copies[0])
+    height = model.curve(theta, params, facts)[..., None]
+
+    def of_height(both: Tensor) -> Tensor:
+        return finite(component.padded(model.of_height(both[..., -1], slots.unpack(both[..., :-1]), facts)))
+
+    *beside, through = backward_derivatives(of_height, torch.cat([copies, height], -1))
+    by_name = model.curve_slopes(theta, params, facts)
+    for (name, columns), transform in zip(slots.columns().items(), slots.transforms, strict=True):
+        if name not in by_name:
+            continue
+        _, scale = slopes(transform.to_natural, copies[0][:, columns])
+        rises = by_name[name].reshape(*height.shape[:2], -1) * scale
+        for slot, rise in zip(range(slots.n_slots)[columns], rises.unbind(-1), strict=True):
+            beside[slot] = beside[slot] + through * rise[..., None]
+    return beside
 
 
 @dataclass(frozen=True)
@@ -83,6 +110,11 @@ class Expectations:
     counts: Float[Tensor, "nodes columns"]
     mass: Float[Tensor, "nodes groups"]
 
+    def where_anybody_is(self) -> "Expectations":
+        """Without the nodes that nobody's posterior reaches."""
+        reached = self.mass.sum(1) > 0
+        return Expectations(self.theta[reached], self.counts[reached], self.mass[reached])
+
 
 def gradient_and_information(
     model: Model, free: Float[Tensor, " n_free"], expectations: Expectations
@@ -94,6 +126,7 @@ def gradient_and_information(
     """
     gradient = torch.zeros(model.n_free, dtype=torch.float64, device=free.device)
     blocks = []
+    expectations = expectations.where_anybody_is()
     theta = expectations.theta
     for component, columns in zip(model.components, model.component_columns, strict=True):
         of_parts = []
@@ -133,6 +166,7 @@ def _component_first_order(
 def observed_information(model: Model, free: Float[Tensor, " n_free"], expectations: Expectations) -> list[Tensor]:
     """Minus the second derivatives of the expected complete-data log-likelihood, by part of the model."""
     blocks = []
+    expectations = expectations.where_anybody_is()
     theta = expectations.theta
     for component, columns in zip(model.components, model.component_columns, strict=True):
         of_parts = []
@@ -159,6 +193,13 @@ def steepest_slope(model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Te
     The singularities of the likelihood lie no closer to real abilities than pi over it. Differences between
     nodes that ascend see a rise that lies between two of them, which slopes at the nodes would miss.
     """
+    return steepest_of(model, theta, free, coefficient_table(model, theta, free))
+
+
+def steepest_of(
+    model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Tensor, " n_free"], table: Float[Tensor, "nodes columns"]
+) -> float:
+    """As :func:`steepest_slope`, from the table at the nodes."""
     steepest = 0.0
     step = theta.diff(dim=0)[:, :, None]
     for component, columns in zip(model.components, model.component_columns, strict=True):
@@ -166,9 +207,9 @@ def steepest_slope(model: Model, theta: Float[Tensor, "nodes 1"], free: Float[Te
             steepness = component.item_model.steepness(component.slots.natural(free))
             steepest = max(steepest, float(steepness.max()))
             continue
-        for part, members in parts_of(component, theta):
-            slope = part.coefficients(theta, part.slots.free_values(free)).diff(dim=0) / step
-            exists = columns[members] >= 0
+        for part in columns.split(max(16, PART_NUMBERS // (len(theta) * columns.shape[1]))):
+            slope = table[:, part.clamp(min=0)].diff(dim=0) / step
+            exists = part >= 0
             high = torch.where(exists, slope, -torch.inf).amax(-1)
             low = torch.where(exists, slope, torch.inf).amin(-1)
             steepest = max(steepest, float((high - low).max()))

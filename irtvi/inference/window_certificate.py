@@ -42,7 +42,7 @@ def audit_windows(
     mean, sd = placing.moments(model, free)
     first = placing.place(model, free)
     sums = integrate(model, first, free)
-    served = placing.adequate(model, free, sums)
+    served = placing.adequate(sums)
     if not served:
         sums = integrate_people(model, free, placing)
     bound, repaired, best = torch.empty_like(mean), torch.empty_like(mean), torch.empty_like(mean)

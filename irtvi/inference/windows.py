@@ -94,8 +94,8 @@ class WindowPlacing(Placing):
             self._mean, self._sd = (moment.double() for moment in proposal.moments())
         return self._mean, self._sd
 
-    def adequate(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> bool:
-        fine, inside, spacing = self._judged(model, free, sums)
+    def adequate(self, sums: PersonSums) -> bool:
+        fine, inside, spacing = self._judged(sums)
         good = bool((fine & inside).all())
         if not good:
             self._mean, self._sd = sums.mean[self.persons], torch.maximum(sums.sd[self.persons], 0.25 * spacing)
@@ -106,8 +106,8 @@ class WindowPlacing(Placing):
     def over(self, persons: Int[Tensor, " others"]) -> "WindowPlacing":
         return replace(self, persons=persons, _placed=None, _mean=None, _sd=None, _margin=FIRST_MARGIN)
 
-    def remaining(self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums) -> "WindowPlacing | None":
-        fine, inside, spacing = self._judged(model, free, sums)
+    def remaining(self, sums: PersonSums) -> "WindowPlacing | None":
+        fine, inside, spacing = self._judged(sums)
         bad = ~(fine & inside)
         if not bool(bad.any()):
             return None
@@ -118,9 +118,7 @@ class WindowPlacing(Placing):
             _sd=torch.maximum(sums.sd[persons], 0.25 * spacing[bad]), _margin=MARGIN,
         )  # fmt: skip
 
-    def _judged(
-        self, model: Model, free: Float[Tensor, " n_free"], sums: PersonSums
-    ) -> tuple[Bool[Tensor, " some"], Bool[Tensor, " some"], Float[Tensor, " some"]]:
+    def _judged(self, sums: PersonSums) -> tuple[Bool[Tensor, " some"], Bool[Tensor, " some"], Float[Tensor, " some"]]:
         """Whose nodes were fine enough, whose reached far enough, and how far apart they were."""
         assert self._placed is not None
         placement = self._placed.placement
@@ -128,8 +126,7 @@ class WindowPlacing(Placing):
         for block in placement.blocks:
             spacing[block.persons] = placement.grid.spacing * block.stride
         spacing = spacing[self.persons]
-        steepest = max(steepest_slope(model, placement.grid.theta(free.device), free), 1e-6)
-        finest = self._closer * self.slope_share / steepest
+        finest = self._closer * self.slope_share / max(self._placed.steepest, 1e-6)
         fine = spacing <= SLACK * (self._closer * self.sd_share * sums.sd[self.persons]).clamp(max=finest)
         inside = (sums.edge[self.persons] <= EDGE) | (self._tail >= WIDEST_TAIL)
         return fine, inside, spacing

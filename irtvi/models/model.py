@@ -44,16 +44,17 @@ class Component:
 
         The values may differ from node to node.
         """
-        return self._padded(self.item_model.coefficients(theta[:, None, :], self.slots.unpack(values), self.facts))
+        return self.padded(self.item_model.coefficients(theta[:, None, :], self.slots.unpack(values), self.facts))
 
     def expectations(
         self, theta: Float[Tensor, "nodes dims"], values: Float[Tensor, "members slots"]
     ) -> Float[Tensor, "nodes members statistics"]:
         """Table of expected statistics (probabilities of categories), as :meth:`coefficients`."""
         params = self.slots.unpack(values)
-        return self._padded(self.item_model.expectations(theta[:, None, :], params, self.facts), 0.0)
+        return self.padded(self.item_model.expectations(theta[:, None, :], params, self.facts), 0.0)
 
-    def _padded(self, table: Tensor, otherwise: float = -torch.inf) -> Tensor:
+    def padded(self, table: Tensor, otherwise: float = -torch.inf) -> Tensor:
+        """A table with columns for categories that only other items have."""
         absent = self.width - table.shape[-1]
         return pad(table, (0, absent), value=otherwise) if absent > 0 else table
 

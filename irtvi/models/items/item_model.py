@@ -130,8 +130,6 @@ class ItemModel(ABC):
     """Whether the formula is monotone in ability, in the direction that ``facts.sign`` gives."""
     flexible: ClassVar[bool] = False
     """Whether the number of parameters says little about the fit, so that AIC and BIC mean nothing."""
-    integrated: ClassVar[bool] = False
-    """Whether an item's curve is an integral, so that it costs less to take all abilities along than one by one."""
     hierarchy: ClassVar[Hierarchy | None] = None
     """A prior that ties items together and whose hyperparameters are learned from the data."""
     caution: ClassVar[str] = ""

@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from irtvi.models.hierarchy import Hierarchy, Hyperparameter, JointNormal
+from irtvi.models.items.curve import CurveModel
 from irtvi.models.items.dichotomous import INTERCEPT
 from irtvi.models.items.graded import GAP, Graded
-from irtvi.models.items.item_model import CategoricalModel, Facts, Parameters, ParameterSpec, existing
+from irtvi.models.items.item_model import Facts, Parameters, ParameterSpec, existing
 from irtvi.models.items.readable import curve_columns
 
 GRADED = Graded()
@@ -126,7 +127,7 @@ def _shared_mean(
     )  # fmt: skip
 
 
-class Monotone(CategoricalModel):
+class Monotone(CurveModel):
     """``f = sign * integral from 0 to theta of exp(alpha + B(t) v) dt``, ``P(y >= k) = sigmoid(f + d_k)``.
 
     The intercepts are parametrised as in the graded response model, of which ``v = 0`` is the case with
@@ -146,13 +147,27 @@ class Monotone(CategoricalModel):
     hierarchy = MonotoneHierarchy()
     directed = True
     flexible = True
-    integrated = True
+    of_the_curve = ("alpha", "v")
 
-    def log_probs(
-        self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
+    def curve(
+        self, theta: Float[Tensor, "*#batch"], params: Parameters, facts: Facts
+    ) -> Float[Tensor, "*#batch"]:
+        return facts.sign * risen(theta, params["alpha"], params["v"])
+
+    def curve_slopes(
+        self, theta: Float[Tensor, "nodes 1"], params: Parameters, facts: Facts
+    ) -> dict[str, Float[Tensor, "nodes members *size"]]:
+        """The integral is a weighted sum of slopes between which it interpolates, the same for all items."""
+        basis = shapes().to(theta)
+        weights = integral(theta, torch.eye(len(basis), dtype=theta.dtype, device=theta.device))
+        slope = facts.sign[:, None] * torch.exp(params["alpha"][:, None] + params["v"] @ basis.T)
+        by_shape = torch.einsum("nq,mq,qk->nmk", weights, slope, basis)
+        return {"alpha": weights @ slope.T, "v": by_shape}
+
+    def of_height(
+        self, height: Float[Tensor, "*#batch"], params: Parameters, facts: Facts
     ) -> Float[Tensor, "*#batch categories"]:
-        rise = facts.sign * risen(theta[..., 0], params["alpha"], params["v"])
-        logits = rise[..., None] + GRADED.intercepts(params, facts)
+        logits = height[..., None] + GRADED.intercepts(params, facts)
         return existing(GRADED.of_steps(logits, params, facts), facts.n_categories, -torch.inf)
 
     def report(self, params: Parameters, facts: Facts) -> dict[str, Tensor]:
@@ -163,7 +178,11 @@ def risen(
     theta: Float[Tensor, "*#batch"], alpha: Float[Tensor, "*#batch"], v: Float[Tensor, "*#batch shapes"]
 ) -> Float[Tensor, "*#batch"]:
     """Integral of the slope ``exp(alpha + B v)`` from 0 to theta."""
-    slope = torch.exp(alpha[..., None] + v @ shapes().to(v).T)
+    return integral(theta, torch.exp(alpha[..., None] + v @ shapes().to(v).T))
+
+
+def integral(theta: Float[Tensor, "*#batch"], slope: Float[Tensor, "*#batch nodes"]) -> Float[Tensor, "*#batch"]:
+    """Integral from 0 to theta of a slope that is linear between the nodes, and constant beyond them."""
     area = pad(torch.cumulative_trapezoid(slope, dx=SPACING, dim=-1), (1, 0))
     area = area - area[..., N_HALF, None]
     cell = ((theta.detach() + REACH) / SPACING).floor().clamp(0, 2 * N_HALF - 1).long()

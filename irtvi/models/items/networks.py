@@ -11,16 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import elu, logsigmoid
 
+from irtvi.models.derivatives import slot_derivatives
+from irtvi.models.items.curve import CurveModel
 from irtvi.models.items.dichotomous import INTERCEPT, SLOPE
 from irtvi.models.items.graded import GAP, Graded
-from irtvi.models.items.item_model import (
-    CategoricalModel,
-    Facts,
-    Parameters,
-    ParameterSpec,
-    existing,
-    two_categories,
-)
+from irtvi.models.items.item_model import Facts, Parameters, ParameterSpec, existing, two_categories
 from irtvi.models.items.readable import curve_columns
 from irtvi.models.priors import Normal
 
@@ -45,9 +40,11 @@ TILT = ParameterSpec("a", "discrimination", start=1.0, prior=Normal(1.0, 1.0))
 HIDDEN = "Bands take the network's hidden layers as known, so they can be too narrow far from a 2PL"
 
 Shape = tuple[tuple[int, int], ...]
+Parts = Sequence[tuple[Tensor, Tensor]]
+"""Matrix ``[outputs, inputs]`` and bias of some layers."""
 
 
-class Network(CategoricalModel):
+class Network(CurveModel):
     """A formula with a network whose hidden weights are learned with the items and then belong to the model.
 
     The weights have the prior ``N(mean, decay_sd^2)`` around a mean at which the model is a 2PL
@@ -99,11 +96,28 @@ class Network(CategoricalModel):
 
     def output(self, theta: Float[Tensor, "*#batch"], params: Parameters) -> Float[Tensor, "*#batch"]:
         """Output of the network."""
-        hidden = self.features(theta, params)
-        matrix, bias = layers(self.weights.to(hidden), self.shape)[-1]
-        directions = self.directions.to(hidden)
-        moved = ((hidden @ directions[:-1] + directions[-1]) * params["w"]).sum(-1)
-        return (hidden @ matrix.T)[..., 0] + bias[0] + moved
+        return self._of_features(self.features(theta, params), params["w"])
+
+    def _of_features(
+        self, features: Float[Tensor, "*batch features"], w: Float[Tensor, "*#batch directions"]
+    ) -> Float[Tensor, "*batch"]:
+        matrix, bias = layers(self.weights.to(features), self.shape)[-1]
+        return (features @ matrix.T)[..., 0] + bias[0] + (self._moved(features) * w).sum(-1)
+
+    def _moved(self, features: Float[Tensor, "*batch features"]) -> Float[Tensor, "*batch directions"]:
+        """What each direction of the output layer adds to the output."""
+        directions = self.directions.to(features)
+        return features @ directions[:-1] + directions[-1]
+
+    def curve(
+        self, theta: Float[Tensor, "*#batch"], params: Parameters, facts: Facts
+    ) -> Float[Tensor, "*#batch"]:
+        return self.output(theta, params)
+
+    def of_height(
+        self, height: Float[Tensor, "*#batch"], params: Parameters, facts: Facts
+    ) -> Float[Tensor, "*#batch categories"]:
+        return two_categories(logsigmoid(-height), logsigmoid(height))
 
     def report(self, params: Parameters, facts: Facts) -> dict[str, Tensor]:
         return curve_columns(self, params, facts)
@@ -116,6 +130,7 @@ class Link(Network):
     label = "link network"
     reference = "Wu, M. et al. (2020). Variational item response theory: fast, accurate, and expressive. EDM."
     parameters = (SLOPE, INTERCEPT, DIRECTION)
+    of_the_curve = ("a", "d", "w")
     max_categories = 2
     caution = (
         "Bands of the link network hold if all items share one curve; where their shapes differ they are too "
@@ -129,12 +144,6 @@ class Link(Network):
     ) -> Float[Tensor, "*#batch features"]:
         logit = params["a"][..., 0] * theta + params["d"]
         return hidden_layers(logit[..., None], layers(self.weights.to(logit), self.shape)[:-1])
-
-    def log_probs(
-        self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
-    ) -> Float[Tensor, "*#batch categories"]:
-        logit = self.output(theta[..., 0], params)
-        return two_categories(logsigmoid(-logit), logsigmoid(logit))
 
 
 class Embedded(Network):
@@ -155,11 +164,36 @@ class Embedded(Network):
         self, theta: Float[Tensor, "*#batch"], params: Parameters
     ) -> Float[Tensor, "*#batch features"]:
         parts = layers(self.weights.to(theta), self.shape)
-        ability = affine(hidden_layers(theta[..., None], parts[:2]), parts[2])
-        item = affine(hidden_layers(params["e"], parts[3:5]), parts[5])
-        matrix, bias = parts[6]
-        joined = ability @ matrix[:, :WIDTH].T + item @ matrix[:, WIDTH:].T + bias
-        return hidden_layers(elu(joined), parts[7:8])
+        return self._joined(self._of_ability(theta, parts), self._of_item(params["e"], parts), parts)
+
+    def _of_ability(self, theta: Float[Tensor, "*batch"], parts: Parts) -> Float[Tensor, "*batch features"]:
+        """What ability puts into the third network."""
+        return affine(hidden_layers(theta[..., None], parts[:2]), parts[2]) @ parts[6][0][:, :WIDTH].T
+
+    def _of_item(self, e: Float[Tensor, "*batch size"], parts: Parts) -> Float[Tensor, "*batch features"]:
+        """What an embedding puts into the third network."""
+        return affine(hidden_layers(e, parts[3:5]), parts[5]) @ parts[6][0][:, WIDTH:].T
+
+    def _joined(
+        self, ability: Float[Tensor, "*#batch features"], item: Float[Tensor, "*#batch features"], parts: Parts
+    ) -> Float[Tensor, "*#batch features"]:
+        return hidden_layers(elu(ability + item + parts[6][1]), parts[7:8])
+
+    def curve_slopes(
+        self, theta: Float[Tensor, "nodes 1"], params: Parameters, facts: Facts
+    ) -> dict[str, Float[Tensor, "nodes members *size"]]:
+        """The network of embeddings runs once for each item, and not at every ability."""
+        parts, e, w = layers(self.weights.to(theta), self.shape), params["e"].detach(), params["w"].detach()
+        item = self._of_item(e, parts)
+        by_embedding = torch.stack(slot_derivatives(lambda own: self._of_item(own, parts), e), -1)
+        with torch.enable_grad():
+            joined = (self._of_ability(theta, parts) + item).requires_grad_(True)
+            features = self._joined(joined, torch.zeros_like(item), parts)
+            (by_item,) = torch.autograd.grad(self._of_features(features, w).sum(), joined)
+        return {
+            "e": torch.einsum("nmh,mhk->nmk", by_item, by_embedding),
+            "w": self._moved(features.detach()),
+        }
 
 
 class Deep(Embedded):
@@ -169,14 +203,9 @@ class Deep(Embedded):
     label = "deep network"
     reference = Link.reference
     parameters = (EMBEDDING, DIRECTION)
+    of_the_curve = ("e", "w")
     max_categories = 2
     caution = f"{HIDDEN}."
-
-    def log_probs(
-        self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
-    ) -> Float[Tensor, "*#batch categories"]:
-        logit = self.output(theta[..., 0], params)
-        return two_categories(logsigmoid(-logit), logsigmoid(logit))
 
 
 class Residual(Embedded):
@@ -186,18 +215,27 @@ class Residual(Embedded):
     label = "residual network"
     reference = Link.reference
     parameters = (TILT, INTERCEPT, GAP, EMBEDDING, DIRECTION)
+    of_the_curve = ("a", "e", "w")
     caution = f"{HIDDEN} (90 % bands covered 75 % of asymmetric curves)."
 
-    def log_probs(
-        self, theta: Float[Tensor, "*#batch dims"], params: Parameters, facts: Facts
+    def curve(
+        self, theta: Float[Tensor, "*#batch"], params: Parameters, facts: Facts
+    ) -> Float[Tensor, "*#batch"]:
+        return params["a"] * theta + self.output(theta, params)
+
+    def curve_slopes(
+        self, theta: Float[Tensor, "nodes 1"], params: Parameters, facts: Facts
+    ) -> dict[str, Float[Tensor, "nodes members *size"]]:
+        return super().curve_slopes(theta, params, facts) | {"a": theta.expand(len(theta), len(params["a"]))}
+
+    def of_height(
+        self, height: Float[Tensor, "*#batch"], params: Parameters, facts: Facts
     ) -> Float[Tensor, "*#batch categories"]:
-        ability = theta[..., 0]
-        rise = params["a"] * ability + self.output(ability, params)
-        logits = rise[..., None] + GRADED.intercepts(params, facts)
+        logits = height[..., None] + GRADED.intercepts(params, facts)
         return existing(GRADED.of_steps(logits, params, facts), facts.n_categories, -torch.inf)
 
 
-def layers(weights: Float[Tensor, " weights"], shape: Shape) -> list[tuple[Tensor, Tensor]]:
+def layers(weights: Float[Tensor, " weights"], shape: Shape) -> Parts:
     """Matrix ``[outputs, inputs]`` and bias of every layer."""
     sizes = [inputs * outputs + outputs for inputs, outputs in shape]
     parts = weights.split(sizes)
@@ -212,7 +250,7 @@ def affine(x: Tensor, layer: tuple[Tensor, Tensor]) -> Tensor:
     return x @ layer[0].T + layer[1]
 
 
-def hidden_layers(x: Tensor, parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+def hidden_layers(x: Tensor, parts: Parts) -> Tensor:
     """Layers with exponential linear units."""
     for layer in parts:
         x = elu(affine(x, layer))
