@@ -7,7 +7,7 @@ of curves are known far better than they are, and the spread among items collaps
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,16 +20,16 @@ from irtvi.inference.item_posterior import Curvature, FullCurvature, full_matrix
 from irtvi.inference.louis import NEGLIGIBLE
 from irtvi.inference.marginal import MarginalPosterior
 from irtvi.inference.table import gradient_and_information
-from irtvi.models.hierarchy import Hierarchy
+from irtvi.models.hierarchy import Hierarchy, Hyperparameter
 from irtvi.models.model import Component, Model, hold, tie
 from irtvi.models.parameters import LogPrior
 
 MOST_ITEMS = 40
 """Items from which hyperparameters are learned; more say little more and cost their number cubed."""
-PERSONS = 2_000
+PERSONS = 1_000
 """Persons from whom the missing information is estimated."""
-GAIN = 3.0
-"""Log evidence by which an optional hyperparameter must pay."""
+GAIN, PROMISE = 3.0, 0.5
+"""Log evidence by which an optional hyperparameter must pay, and by how much before the others are fitted to it."""
 SETTLED = 0.17
 """Hyperparameters that change by less than this factor (log) need no further round."""
 LOOSER = 2.0
@@ -50,20 +50,24 @@ class Quadratic:
     information: Float[Tensor, "n_free n_free"]
     linear: Float[Tensor, " n_free"]
 
-    def solved(self, hyper: Mapping[str, float]) -> tuple[float, Tensor, Tensor] | None:
-        """Log evidence, posterior mean and Cholesky factor of the precision; None if that is not one."""
+    def factored(self, hyper: Mapping[str, float]) -> tuple[float, Float[Tensor, "n_free n_free"]] | None:
+        """Log evidence and Cholesky factor of the posterior precision; None if that is not one."""
         prior = self.component.joint_prior(hyper, self.free)
         matrix = self.information.clone()
         matrix[prior.index, prior.index] += prior.precision
         common = prior.scattered(len(matrix))
-        matrix -= common @ common.T
+        matrix.addmm_(common, common.T, alpha=-1)
         factor, failed = torch.linalg.cholesky_ex(matrix)
         if int(failed):
             return None
-        mean = torch.cholesky_solve(self.linear[:, None], factor)[:, 0]
-        evidence = 0.5 * self.linear @ mean - factor.diagonal().log().sum() + prior.log_normaliser
+        fit = 0.5 * torch.linalg.solve_triangular(factor, self.linear[:, None], upper=False).square().sum()
+        evidence = fit - factor.diagonal().log().sum() + prior.log_normaliser
         evidence += sum(h.log_prior(hyper[h.name]) for h in _hierarchy(self.component).hyperparameters)
-        return float(evidence), mean, factor
+        return float(evidence), factor
+
+    def mean(self, factor: Float[Tensor, "n_free n_free"]) -> Float[Tensor, " n_free"]:
+        """Of the posterior with that precision."""
+        return torch.cholesky_solve(self.linear[:, None], factor)[:, 0]
 
 
 def learn(problem: MarginalPosterior, free: Float[Tensor, " n_free"], passed: Pass) -> tuple[Model, bool]:
@@ -125,22 +129,27 @@ def mixed_curvature(
     quadratic = Quadratic(component, free, base, base @ free - pull)
     chosen = next(h for h in _hierarchy(component).hyperparameters if h.mixed)
     logs = torch.linspace(math.log(1.5 * chosen.low), math.log(0.7 * chosen.high), MIXTURE_GRID).tolist()
-    solved = []
+    found = []
     for log in logs:
         may_stop()
-        one = quadratic.solved({**model.hyper[part], chosen.name: math.exp(log)})
+        one = quadratic.factored({**model.hyper[part], chosen.name: math.exp(log)})
         if one is not None:
-            solved.append((one[0] + log, one[1], one[2]))
-    if not solved:
+            found.append((one[0] + log, one[1]))
+    if not found:
         return None
-    weight = torch.softmax(torch.tensor([s[0] for s in solved], dtype=torch.float64), 0)
-    kept = [(float(w), mean, factor) for w, (_, mean, factor) in zip(weight, solved, strict=True) if w > LEAST_WEIGHT]
-    total = sum(w for w, _, _ in kept)
-    centre = sum(w * mean for w, mean, _ in kept) / total
-    covariance = torch.zeros_like(base)
-    for w, mean, factor in kept:
-        covariance += (w / total) * (torch.cholesky_inverse(factor) + torch.outer(mean - centre, mean - centre))
-    factor, failed = torch.linalg.cholesky_ex(torch.linalg.inv(covariance))
+    weight = torch.softmax(torch.tensor([evidence for evidence, _ in found], dtype=torch.float64), 0)
+    kept = [(float(w), factor) for w, (_, factor) in zip(weight, found, strict=True) if w > LEAST_WEIGHT]
+    total = sum(w for w, _ in kept)
+    means = torch.stack([quadratic.mean(factor) for _, factor in kept])
+    shares = torch.tensor([w / total for w, _ in kept], dtype=torch.float64, device=free.device)
+    apart = means - shares @ means
+    covariance = (apart.T * shares) @ apart
+    for share, (_, factor) in zip(shares.tolist(), kept, strict=True):
+        covariance.add_(torch.cholesky_inverse(factor), alpha=share)
+    root, failed = torch.linalg.cholesky_ex(covariance)
+    if int(failed):
+        return None
+    factor, failed = torch.linalg.cholesky_ex(torch.cholesky_inverse(root))
     return None if int(failed) else FullCurvature(factor)
 
 
@@ -205,26 +214,34 @@ def _highest(quadratic: Quadratic, start: Mapping[str, float]) -> dict[str, floa
     first = dict(start) | {h.name: 0.0 for h in specs if h.optional}
     for h in needed:
         if h.mixed:
-            steps = torch.linspace(math.log(h.low), math.log(h.high), FIRST_GRID).exp().tolist()
-            first = max(
-                ({**first, h.name: value} for value in [first[h.name], *steps]),
-                key=lambda p: _evidence(quadratic, p),
-            )
+            first = _best_of(quadratic, [first, *({**first, h.name: value} for value in _spread(h))])[0]
     best, evidence = _climb(quadratic, first, [h.name for h in needed])
     for h in specs:
         if h.optional:
-            trial, reached = _climb(
-                quadratic, {**best, h.name: start[h.name] or h.start}, [*(n.name for n in needed), h.name]
-            )
+            trials = [{**best, h.name: value} for value in (start[h.name], *_spread(h)) if value > 0]
+            trial, reached = _best_of(quadratic, trials)
+            if reached > evidence + PROMISE:
+                trial, reached = _climb(quadratic, trial, [*(n.name for n in needed), h.name])
             if reached > evidence + GAIN:
                 best, evidence = trial, reached
     return best
 
 
+def _spread(h: Hyperparameter) -> list[float]:
+    """Values over the range of a hyperparameter."""
+    return torch.linspace(math.log(h.low), math.log(h.high), FIRST_GRID).exp().tolist()
+
+
+def _best_of(quadratic: Quadratic, trials: Sequence[dict[str, float]]) -> tuple[dict[str, float], float]:
+    reached = [_evidence(quadratic, trial) for trial in trials]
+    place = max(range(len(trials)), key=reached.__getitem__)
+    return trials[place], reached[place]
+
+
 def _evidence(quadratic: Quadratic, hyper: Mapping[str, float]) -> float:
     may_stop()
-    solved = quadratic.solved(hyper)
-    return -1e12 if solved is None else solved[0]
+    found = quadratic.factored(hyper)
+    return -1e12 if found is None else found[0]
 
 
 def _climb(quadratic: Quadratic, start: Mapping[str, float], names: list[str]) -> tuple[dict[str, float], float]:

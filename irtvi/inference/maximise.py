@@ -38,6 +38,8 @@ SHRINKS, LEAST_RATIO = 0.5, 0.1
 SHARES = (0.99, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 """Of the complete-data information, that may at most be missing in any direction, tried one after the other where the
 whole of the missing information gives no step that can be trusted."""
+NEAR = 5.0
+"""Steps that promise fewer nats are measured by standard errors that know of the missing information."""
 FAR = 2.0
 """Steps of more than so many standard errors ask for a fresh curvature."""
 MOST_STIFFENINGS = 8
@@ -224,27 +226,56 @@ class AtMost:
         elif missing is not None:
             assert isinstance(missing, Tensor)
             pairs = [(_complete_matrix(model, information, prior_curvature), missing)]
-        self._spectra = [_relative_spectrum(*pair) for pair in pairs]
+        self._spectra = [_Spectrum.of(*pair) for pair in pairs]
 
     def share(self, share: float) -> Missing | None:
         """With that share at most."""
-        lessened = [lost - (axes * (values - share).clamp(min=0.0)[..., None, :]) @ axes.mT
-                    for lost, values, axes in self._spectra]  # fmt: skip
+        lessened = [spectrum.at_most(share) for spectrum in self._spectra]
         return lessened[0] if isinstance(self._whole, Tensor) else lessened or None
 
+    def longest(self, share: float, gradient: Float[Tensor, " n_free"]) -> float:
+        """Largest component of a step, where the information is one matrix."""
+        return float(self._spectra[0].step(share, gradient).abs().max()) if isinstance(self._whole, Tensor) else 0.0
 
-def _relative_spectrum(
-    complete: Float[Tensor, "*batch n n"], missing: Float[Tensor, "*batch n n"]
-) -> tuple[Tensor, Float[Tensor, "*batch n"], Float[Tensor, "*batch n n"]]:
-    """The missing information, and shares and axes (columns) with ``missing = axes diag(shares) axes'``.
 
-    The axes are a root of the complete information, so that a share of 1 means that all is missing.
+@dataclass(frozen=True)
+class _Spectrum:
+    """Missing information relative to complete information.
+
+    Attributes
+    ----------
+    missing : Float[Tensor, "*batch n n"]
+    shares : Float[Tensor, "*batch n"]
+        1 where all is missing.
+    axes : Float[Tensor, "*batch n n"]
+        Columns, with ``missing = axes diag(shares) axes'`` and ``complete = axes axes'``.
+    inverse : Float[Tensor, "*batch n n"]
+        Of the axes, transposed.
     """
-    root = torch.linalg.cholesky(complete)
-    half = torch.linalg.solve_triangular(root, missing, upper=False)
-    relative = torch.linalg.solve_triangular(root, half.mT, upper=False)
-    shares, vectors = torch.linalg.eigh(0.5 * (relative + relative.mT))
-    return missing, shares, root @ vectors
+
+    missing: Float[Tensor, "*batch n n"]
+    shares: Float[Tensor, "*batch n"]
+    axes: Float[Tensor, "*batch n n"]
+    inverse: Float[Tensor, "*batch n n"]
+
+    @staticmethod
+    def of(complete: Float[Tensor, "*batch n n"], missing: Float[Tensor, "*batch n n"]) -> "_Spectrum":
+        root = torch.linalg.cholesky(complete)
+        half = torch.linalg.solve_triangular(root, missing, upper=False)
+        relative = torch.linalg.solve_triangular(root, half.mT, upper=False)
+        shares, vectors = torch.linalg.eigh(0.5 * (relative + relative.mT))
+        inverse = torch.linalg.solve_triangular(root.mT, vectors, upper=True)
+        return _Spectrum(missing, shares, root @ vectors, inverse)
+
+    def at_most(self, share: float) -> Float[Tensor, "*batch n n"]:
+        """The missing information with that share at most of any direction."""
+        most = int((self.shares > share).sum(-1).max())
+        axes, beyond = self.axes[..., -most:], (self.shares[..., -most:] - share).clamp(min=0.0)
+        return self.missing - (axes * beyond[..., None, :]) @ axes.mT if most else self.missing
+
+    def step(self, share: float, gradient: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """Newton's step by the complete information less that of :meth:`at_most`."""
+        return self.inverse @ ((self.inverse.mT @ gradient) / (1 - self.shares.clamp(max=share)))
 
 
 def maximise(
@@ -312,7 +343,7 @@ class _Climb:
         self.problem, self.free, self.evaluation, self.missing = problem, free, evaluation, missing
         self.best = evaluation.objective
         self.curvature: Curvature | None = None
-        self.one_over_se = torch.full_like(free, torch.inf)
+        self.one_over_se: Tensor | None = None
         self.history = _History()
         self.step = torch.zeros_like(free)
         self.step_se = torch.inf
@@ -348,14 +379,18 @@ class _Climb:
                 self.missing = self.problem.missing_information(self.free, evaluation)
             self.given = False
             self.curvature, self.far = _sane(self.problem, self.free, evaluation, self.missing)
-            self.one_over_se = self.curvature.covariance_diagonal().clamp(min=1e-300).rsqrt()
+            self.one_over_se = None
             self.history = _History()
         self.step = self.history.solve(evaluation.gradient, self.curvature)
         if float(self.step.abs().max()) > LARGEST_STEP:
             self.history = _History()
             self.step = self.curvature.solve(evaluation.gradient)
             self.far = True
-        scale = torch.minimum(_complete_scale(model, evaluation), self.one_over_se)
+        scale = _complete_scale(model, evaluation)
+        if self.informed and not self.cautious and self.gain < NEAR:
+            if self.one_over_se is None:
+                self.one_over_se = self.curvature.covariance_diagonal().clamp(min=1e-300).rsqrt()
+            scale = torch.minimum(scale, self.one_over_se)
         self.step_se = float((self.step.abs() * scale).max())
         if self.cautious:
             self.cautious -= 1
@@ -365,7 +400,6 @@ class _Climb:
 
     def _complete(self) -> Curvature:
         self.history = _History()
-        self.one_over_se = torch.full_like(self.free, torch.inf)
         curvature = _restrained(self.problem.model, self.evaluation, None)
         assert curvature is not None
         return curvature
@@ -424,6 +458,8 @@ def _sane(
         return curvature, True
     at_most = AtMost(model, evaluation.information, evaluation.prior_curvature, missing)
     for share in SHARES:
+        if at_most.longest(share, evaluation.gradient) > LARGEST_STEP:
+            continue
         curvature = trusted(at_most.share(share))
         if curvature is not None:
             return curvature, share < SHARES[0]

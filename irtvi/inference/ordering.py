@@ -13,6 +13,7 @@ def order_of(values: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
     """Positions of finite values in ascending order; those of one step of their range keep the order they have."""
     if not len(values):
         return torch.empty(0, dtype=torch.long, device=values.device)
+    values = values.double()
     low, high = values.aminmax()
     steps = (values - low) * (STEPS / (high - low).clamp(min=1e-300))
     if values.device.type != "cpu":

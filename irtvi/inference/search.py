@@ -37,7 +37,7 @@ HYPER_TOLERANCES = 0.3, 0.3, 0.3, 0.3
 NETWORK_PASSES = 60
 ROUND = 15
 """Passes after which parameters that run away or approach a boundary are looked for."""
-SMALL, LAST_DIGITS = 300_000, 2.5e-5
+SMALL, LAST_DIGITS = 300_000, 1e-5
 """Persons x columns up to which a search runs in float64, and by how much it then goes on: it costs nothing there."""
 NEAR_BOUNDARY = 4.0
 """An asymptote this far out on the logit, without a prior and still moving outward, is tried at its boundary."""
@@ -223,6 +223,7 @@ def _climb(
 
 def _learn_hyperparameters(state: _State, problem: MarginalPosterior, phase: str, progress: Progress) -> None:
     """Alternate between a rough maximum and the hyperparameters of highest evidence around it."""
+    _without_deviations(state, problem, phase, progress)
     for tolerance in HYPER_TOLERANCES:
         maximum = _climb(state, problem, phase, tolerance, SAMPLE_PASSES, progress)
         state.model, settled = learn(problem, maximum.free, maximum.evaluation.passed)
@@ -230,6 +231,27 @@ def _learn_hyperparameters(state: _State, problem: MarginalPosterior, phase: str
         if settled:
             break
     state.converged = False
+
+
+def _without_deviations(state: _State, problem: MarginalPosterior, phase: str, progress: Progress) -> None:
+    """A rough maximum of the model without what a hierarchy lets deviate, which has far fewer parameters."""
+    whole, free = state.model, state.free
+    deviates = torch.zeros(whole.n_free, dtype=torch.bool, device=free.device)
+    for component in whole.components:
+        if component.item_model.hierarchy is not None:
+            columns = component.slots.columns()[component.item_model.hierarchy.deviations]
+            index = component.slots.index[:, columns]
+            deviates[index[index >= 0]] = True
+    positions = torch.nonzero(deviates)[:, 0]
+    simple, remaining = hold(whole, positions, torch.zeros_like(free[positions]))
+    state.model = problem.model = simple
+    state.free = free[remaining]
+    maximum = _climb(state, problem, phase, HYPER_TOLERANCES[0], SAMPLE_PASSES, progress)
+    problem.model = whole
+    state.free = free.masked_fill(deviates, 0.0).index_copy(0, remaining, maximum.free)
+    state.model, _ = learn(problem, state.free, maximum.evaluation.passed)
+    problem.model = state.model
+    state.missing, state.converged = None, False
 
 
 def _learn_networks(state: _State, problem: MarginalPosterior, phase: str, progress: Progress) -> Expectations:

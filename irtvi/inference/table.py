@@ -7,7 +7,7 @@ With nodes shared by all persons an item model is a small table, whatever the nu
 person adds is a row of weights over nodes. Derivatives are taken here, once for all models.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from irtvi.inference.interruption import may_stop
-from irtvi.models.derivatives import backward_derivatives, finite, second_derivatives_of_sum, slopes, slot_derivatives
+from irtvi.models.derivatives import finite, second_derivatives_of_sum, slopes, slot_derivatives, value_and_jacobian
 from irtvi.models.items.continuous import ContinuousModel
 from irtvi.models.items.curve import CurveModel
 from irtvi.models.model import Component, Model
@@ -64,7 +64,8 @@ def component_derivatives(
     copies = values.expand(len(theta), *values.shape)
     if isinstance(component.item_model, CurveModel):
         return _through_curve(component, component.item_model, theta, copies)
-    return backward_derivatives(lambda slots: finite(component.coefficients(theta, slots)), copies)
+    _, jacobian = value_and_jacobian(lambda slots: finite(component.coefficients(theta, slots)).unbind(-1), copies)
+    return list(jacobian.unbind(-1))
 
 
 def _through_curve(
@@ -78,10 +79,12 @@ def _through_curve(
     params = slots.unpack(copies[0])
     height = model.curve(theta, params, facts)[..., None]
 
-    def of_height(both: Tensor) -> Tensor:
-        return finite(component.padded(model.of_height(both[..., -1], slots.unpack(both[..., :-1]), facts)))
+    def of_height(both: Tensor) -> Sequence[Tensor]:
+        table = model.of_height(both[..., -1], slots.unpack(both[..., :-1]), facts)
+        return finite(component.padded(table)).unbind(-1)
 
-    *beside, through = backward_derivatives(of_height, torch.cat([copies, height], -1))
+    _, jacobian = value_and_jacobian(of_height, torch.cat([copies, height], -1))
+    *beside, through = jacobian.unbind(-1)
     by_name = model.curve_slopes(theta, params, facts)
     for (name, columns), transform in zip(slots.columns().items(), slots.transforms, strict=True):
         if name not in by_name:

@@ -1,6 +1,6 @@
 """Derivatives of functions of items' numbers in which no item depends on another's, once for all models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -59,17 +59,23 @@ def _forward(gradient: Tensor, seed: Tensor, create_graph: bool) -> Tensor:
     return derivative
 
 
-def backward_derivatives(
-    function: Callable[[Tensor], Tensor], values: Float[Tensor, "*copies slots"]
-) -> list[Float[Tensor, "*copies statistics"]]:
-    """First derivatives with respect to each slot of a function that maps slots to statistics, each copy by itself.
+def value_and_jacobian(
+    function: Callable[[Tensor], Sequence[Tensor]], values: Float[Tensor, "*copies slots"]
+) -> tuple[Float[Tensor, "*copies statistics"], Float[Tensor, "*copies statistics slots"]]:
+    """Statistics of slots, each copy by itself, and their first derivatives.
 
     Backward, once for each statistic: cheaper than :func:`slot_derivatives` where slots are many, or a formula long.
     """
-    variables = values.detach().clone().requires_grad_(True)
-    statistics = function(variables).unbind(-1)
-    first = [torch.autograd.grad(one.sum(), variables, retain_graph=True)[0] for one in statistics]
-    return list(torch.stack(first, -1).unbind(-2))
+    with torch.enable_grad():
+        variables = values.detach().clone().requires_grad_(True)
+        statistics = function(variables)
+    first = [
+        grad(one.sum(), variables, retain_graph=True, materialize_grads=True)[0]
+        if one.requires_grad
+        else torch.zeros_like(variables)
+        for one in statistics
+    ]
+    return torch.stack([one.detach() for one in statistics], -1), torch.stack(first, -2)
 
 
 def second_derivatives_of_sum(

@@ -130,6 +130,8 @@ class Hierarchy(ABC):
     hyperparameters: tuple[Hyperparameter, ...]
     tied: frozenset[str]
     """Names of the item parameters that have their prior from here."""
+    deviations: str
+    """Name of the one of these that is 0 in a simple model, from which a search can start."""
 
     def start(self) -> dict[str, float]:
         """Hyperparameters before the data speak."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from irtvi.errors import IrtviError
 from irtvi.inference.item_posterior import BlockCurvature, Curvature, DiagonalCurvature, FullCurvature
 from irtvi.inference.posterior import Posterior
-from irtvi.models.derivatives import slot_derivatives
+from irtvi.models.derivatives import slot_derivatives, value_and_jacobian
 from irtvi.models.items.item_model import ItemModel
 from irtvi.models.parameters import Slots
 from irtvi.models.transforms import POSITIVE, UNIT
@@ -59,13 +59,14 @@ def parameter_table(
     for part, component in enumerate(posterior.model.components):
         values = component.slots.free_values(posterior.free)
 
-        def report(v: Tensor, component=component) -> dict[str, Tensor]:
-            return component.item_model.report(component.slots.unpack(v), component.facts)
+        names: list[str] = []
 
-        reported = report(values)
-        names = list(reported)
-        table = torch.stack(list(reported.values()), -1)
-        jacobian = torch.stack(slot_derivatives(lambda v, r=report: torch.stack(list(r(v).values()), -1), values), -1)
+        def report(v: Tensor, component=component, names=names) -> list[Tensor]:
+            reported = component.item_model.report(component.slots.unpack(v), component.facts)
+            names[:] = reported
+            return list(reported.values())
+
+        table, jacobian = value_and_jacobian(report, values)
         jacobian = torch.nan_to_num(jacobian, nan=0.0, posinf=0.0, neginf=0.0)
         block = member_covariance(component.slots, part, posterior.curvature, covariance)
         variance = torch.einsum("ncs,nst,nct->nc", jacobian, block, jacobian)

@@ -226,6 +226,15 @@ class TestWhatCannotBeEstimated:
         assert result.items.loc[separated, ["a_sd", "b_sd"]].isna().all(axis=None)
         assert np.isfinite(result.abilities["theta"]).all()
 
+    def test_who_answered_nothing_says_nothing_of_the_population(self, engine):
+        answers = irtvi.simulate("rasch", 600, 8, seed=3).responses
+        silent = pd.DataFrame(np.nan, index=range(601, 1501), columns=answers.columns)
+        alone = irtvi.fit(answers, model="rasch", engine=engine)
+        with pytest.warns(EmptyPersonWarning):
+            among = irtvi.fit(pd.concat([answers, silent]), model="rasch", engine=engine)
+        pd.testing.assert_frame_equal(among.population, alone.population, rtol=1e-6)
+        pd.testing.assert_series_equal(among.items["b_sd"], alone.items["b_sd"], rtol=1e-6)
+
     def test_a_person_without_answers(self, engine):
         answers = drawn(items=bank()).responses.astype(float)
         answers.iloc[5] = np.nan

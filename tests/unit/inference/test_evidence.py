@@ -10,6 +10,7 @@ import torch
 import irtvi
 from irtvi.inference.evidence import Quadratic, _highest
 from irtvi.inference.item_posterior import FullCurvature
+from irtvi.models.items.monotone import N_SHAPES
 from irtvi.models.specification import Specification, build
 
 
@@ -34,7 +35,7 @@ def test_evidence_is_the_density_of_what_was_seen(model, generator):
     quadratic, seen = gaussian(model, 0.5, 0.2, generator)
 
     def evidence(tau):
-        found = quadratic.solved({"s": 0.3, "tau": tau, "g": 0.0})
+        found = quadratic.factored({"s": 0.3, "tau": tau, "g": 0.0})
         assert found is not None
         return found[0] + 0.5 * (tau / 0.5) ** 2  # less the prior of tau
 
@@ -54,7 +55,7 @@ def test_the_spread_is_found(model, generator, spread):
     n = len(seen)
     # The half-normal prior of scale .5 pulls the mode by at most spread^2 / (2 n .25), here under 2 %.
     assert found["tau"] == pytest.approx(float(seen.square().mean().sqrt()), rel=0.05)
-    assert n == 120
+    assert n == 12 * N_SHAPES
     assert found["g"] == 0.0
 
 

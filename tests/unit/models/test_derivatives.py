@@ -3,7 +3,7 @@
 import torch
 from torch.func import jvp
 
-from irtvi.models.derivatives import backward_derivatives, second_derivatives_of_sum, slopes, slot_derivatives
+from irtvi.models.derivatives import second_derivatives_of_sum, slopes, slot_derivatives, value_and_jacobian
 
 AT = torch.linspace(-2, 2, 9, dtype=torch.float64)
 VALUES = torch.tensor([[0.5, 1.5], [-1.0, 0.3], [2.0, -0.7]], dtype=torch.float64)
@@ -47,10 +47,11 @@ def test_every_way_agrees_with_forward_mode():
 
     def at_copies(values):
         logit = values[..., 0] * AT[:, None] + values[..., 1]
-        return torch.stack([torch.nn.functional.logsigmoid(logit), logit.square()], -1)
+        return [torch.nn.functional.logsigmoid(logit), logit.square()]
 
-    backward = backward_derivatives(at_copies, VALUES.expand(len(AT), *VALUES.shape))
-    for one, other in zip(backward, by_slot, strict=True):
+    value, jacobian = value_and_jacobian(at_copies, VALUES.expand(len(AT), *VALUES.shape))
+    torch.testing.assert_close(value, torch.stack(at_copies(VALUES.expand(len(AT), *VALUES.shape)), -1))
+    for one, other in zip(jacobian.unbind(-1), by_slot, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-14, atol=1e-14)
 
 
