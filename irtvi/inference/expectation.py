@@ -1,8 +1,9 @@
 """One pass over persons: marginal likelihoods, posterior moments, expected counts."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -234,6 +235,15 @@ class SumsOfBlocks:
         return sums
 
 
+@runtime_checkable
+class Visitor(Protocol):
+    """Sees the posterior of every block of a pass."""
+
+    def visit(self, shared: SharedTables, found: BlockPosterior) -> None:
+        """Another block, at some of the nodes of the shared tables."""
+        ...
+
+
 def integrate(
     model: Model, placed: PlacedAnswers, free: Float[Tensor, " n_free"], dtype: torch.dtype = torch.float64
 ) -> PersonSums:
@@ -253,7 +263,7 @@ def run_pass(
     weights: Float[Tensor, " persons"] | None,
     dtype: torch.dtype = torch.float32,
     counted_in: torch.dtype | None = None,
-    visit: Callable[["SharedTables", "BlockPosterior"], None] | None = None,
+    visitor: Visitor | None = None,
 ) -> Pass:
     """Integrate over the ability of every person of a placement.
 
@@ -271,8 +281,7 @@ def run_pass(
     counted_in : torch.dtype, optional
         Of the products back, ``dtype`` by default. Expected counts go into information matrices, for which
         float32 is enough where persons are many.
-    visit : callable, optional
-        Sees the posterior of every block.
+    visitor : Visitor, optional
 
     Notes
     -----
@@ -288,8 +297,8 @@ def run_pass(
         may_stop()
         found = BlockPosterior.of(block, answer_block, tables)
         of_blocks.add(found.summary(theta))
-        if visit is not None:
-            visit(tables, found)
+        if visitor is not None:
+            visitor.visit(tables, found)
         posterior = found.weights if weights is None else found.weights * weights[block.persons].to(dtype)
         posterior = posterior.to(counted_in or dtype)
         accumulated[block.rows] += answer_block.backward(posterior)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from irtvi.inference.expectation import PersonSums
+from irtvi.inference.expectation import BlockPosterior, PersonSums, SharedTables
 from irtvi.inference.item_posterior import BlockCurvature, Curvature, DiagonalCurvature, FullCurvature
 from irtvi.inference.louis import FirstOrder, ScoreBlock, score_blocks
 from irtvi.inference.score_tables import ScoreTables
@@ -54,16 +54,41 @@ def sd_items(
     if curvature is None:
         return out
     persons = torch.nonzero(torch.isfinite(sums.sd) & (sums.sd > 0))[:, 0]
-    variance_of = _variance_by_column
-    if _is_listed(curvature, cells):
-        variance_of = _variance_by_answer
-    elif isinstance(curvature, FullCurvature) and model.n_free > FEW and len(persons) * model.n_free**2 > EXACT_WORK:
-        variance_of = _variance_nearly
     variance: Variance | None = None
     for block in score_blocks(model, cells, free, persons, sums.mean, sums.sd, groups):
-        variance = variance or variance_of(curvature, cells, block.tables)
+        variance = variance or _variance(model, curvature, cells, block.tables)
         out[block.persons] = variance(block).double().clamp(min=0.0).sqrt() * sums.sd[block.persons]
     return out
+
+
+class SdItems:
+    """As :func:`sd_items`, on the way through a pass.
+
+    Parameters
+    ----------
+    model : Model
+    cells : Cells
+    free : Float[Tensor, " n_free"]
+    curvature : Curvature
+    """
+
+    def __init__(self, model: Model, cells: Cells, free: Float[Tensor, " n_free"], curvature: Curvature) -> None:
+        self._model, self._cells, self._free, self._curvature = model, cells, free, curvature
+        self._tables: ScoreTables | None = None
+        self._variance: Variance | None = None
+        self._shares = torch.full((cells.n_persons,), torch.nan, dtype=torch.float64, device=free.device)
+
+    def visit(self, shared: SharedTables, found: BlockPosterior) -> None:
+        """See a block of the pass."""
+        if self._tables is None or self._variance is None:
+            self._tables = ScoreTables(self._model, shared.theta, self._free, torch.float32)
+            self._variance = _variance(self._model, self._curvature, self._cells, self._tables)
+        own = ScoreBlock.of(found, shared.theta, self._tables)
+        self._shares[own.persons] = self._variance(own).double().clamp(min=0.0).sqrt()
+
+    def of(self, sums: PersonSums) -> Float[Tensor, " persons"]:
+        """The standard deviations, given what the pass said of persons."""
+        return self._shares * sums.sd
 
 
 def sd_items_of_kept(curvature: Curvature, first: FirstOrder, sums: PersonSums) -> Float[Tensor, " persons"]:
@@ -79,6 +104,15 @@ def sd_items_of_kept(curvature: Curvature, first: FirstOrder, sums: PersonSums) 
 
 Variance = Callable[[ScoreBlock], Float[Tensor, " block"]]
 """Variance of each person's mean that the parameters' posterior implies, in squared posterior sds of ability."""
+
+
+def _variance(model: Model, curvature: Curvature, cells: Cells, tables: ScoreTables) -> Variance:
+    if _is_listed(curvature, cells):
+        return _variance_by_answer(curvature, cells, tables)
+    n, work = model.n_free, cells.n_persons * model.n_free**2
+    if isinstance(curvature, FullCurvature) and n > FEW and work > EXACT_WORK:
+        return _variance_nearly(curvature, cells, tables)
+    return _variance_by_column(curvature, cells, tables)
 
 
 def _is_listed(curvature: Curvature, cells: Cells) -> bool:

@@ -41,6 +41,8 @@ CHUNK_NUMBERS = 6_000_000
 SOME_ANSWERS = 200_000
 """Answers that are worked on at once where each has a term of its own."""
 ROUGH_SPACING = 0.25
+LEAST_HALVED = 128
+"""Columns beyond which a product is put together from those of its halves."""
 KEPT_NUMBERS = 4_000_000
 """Persons x free parameters up to which coefficients of scores are kept for later."""
 
@@ -67,6 +69,12 @@ class ScoreBlock:
     posterior: Float[Tensor, "nodes block"]
     rows: slice
     tables: ScoreTables
+
+    @staticmethod
+    def of(found: BlockPosterior, theta: Float[Tensor, "all_nodes 1"], tables: ScoreTables) -> "ScoreBlock":
+        """From a pass whose nodes are those of the tables."""
+        block, posterior = found.block, found.weights.to(tables.dtype)
+        return ScoreBlock(block.persons, block.group, theta[block.rows, 0], posterior, block.rows, tables)
 
     def coefficients(self, cells: Cells, lowest: int) -> Iterator[Float[Tensor, "block columns"]]:
         """Of each person's score in the posterior's polynomials, degree by degree; degree 0 is the mean.
@@ -178,10 +186,8 @@ class FirstOrder:
         """Keep what a block of a pass says."""
         if self.tables is None:
             self.tables = ScoreTables(self._model, shared.theta, self._free, torch.float32)
-        block, posterior = found.block, found.weights.to(self.tables.dtype)
-        theta = shared.theta[block.rows, 0]
-        own = ScoreBlock(block.persons, block.group, theta, posterior, block.rows, self.tables)
-        self.parts.append((block.persons, next(own.coefficients(self._cells, 1))))
+        own = ScoreBlock.of(found, shared.theta, self.tables)
+        self.parts.append((own.persons, next(own.coefficients(self._cells, 1))))
 
     @staticmethod
     def fits(n_persons: int, model: Model) -> bool:
@@ -196,8 +202,10 @@ class FirstOrder:
         for persons, columns in self.parts:
             coefficients = self.tables.to_multiply(columns)
             weighted = coefficients if weights is None else coefficients * weights[persons, None].to(coefficients.dtype)
-            total += weighted.T @ coefficients
-        return self.tables.matrix_by_free(total)
+            own = coefficients.new_zeros(total.shape)
+            _add_products(own, weighted, coefficients)
+            total += own
+        return self.tables.matrix_by_free(_mirrored(total))
 
 
 def missing_information(
@@ -240,13 +248,30 @@ def missing_information(
             may_stop()
             coefficients = block.tables.to_multiply(columns)
             before = own.diagonal().clone()
-            own.addmm_((coefficients if weight is None else coefficients * weight).T, coefficients)
+            _add_products(own, coefficients if weight is None else coefficients * weight, coefficients)
             after = own.diagonal()
             rounding = torch.finfo(own.dtype).eps * after.max()
             if bool((after - before <= left_over * after + rounding).all()):
                 break
         total += own
-    return total if tables is None else tables.matrix_by_free(total)
+    return total if tables is None else tables.matrix_by_free(_mirrored(total))
+
+
+def _add_products(total: Float[Tensor, "n n"], left: Float[Tensor, "block n"], right: Float[Tensor, "block n"]) -> None:
+    """Add ``left' right``, which is symmetric, on and above the diagonal: little more than half of the work."""
+    n = len(total)
+    if n <= LEAST_HALVED:
+        total.addmm_(left.T, right)
+        return
+    first, second = slice(n // 2), slice(n // 2, n)
+    _add_products(total[first, first], left[:, first], right[:, first])
+    _add_products(total[second, second], left[:, second], right[:, second])
+    total[first, second].addmm_(left[:, first].T, right[:, second])
+
+
+def _mirrored(total: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
+    """With what is above the diagonal below it too."""
+    return total.triu() + total.triu(1).T
 
 
 def person_scores(

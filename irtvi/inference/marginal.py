@@ -1,5 +1,6 @@
 """The marginal posterior of the items as something to maximise, over some of the persons."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from irtvi.inference.engines.engine import Data
-from irtvi.inference.expectation import Pass, run_pass
+from irtvi.inference.expectation import Pass, Visitor, run_pass
 from irtvi.inference.item_posterior import uses_blocks
 from irtvi.inference.louis import (
     ROUGH,
@@ -16,8 +17,9 @@ from irtvi.inference.louis import (
     missing_information_by_item,
     person_scores,
 )
-from irtvi.inference.maximise import Evaluation, Missing
+from irtvi.inference.maximise import Evaluation
 from irtvi.inference.networks import has_networks
+from irtvi.inference.observed_curvature import Missing
 from irtvi.inference.ordering import order_of
 from irtvi.inference.placing import MOST_REPLACEMENTS, Placing
 from irtvi.inference.table import gradient_and_information, observed_information
@@ -50,8 +52,8 @@ class MarginalPosterior:
         The last one.
     begun : bool
         Whether missing information has been found, so that the next is of a point nearer to the maximum.
-    first : FirstOrder or None
-        What the last pass kept of every person.
+    visitor : Visitor or None
+        Who saw the last pass.
     refined : bool
         Whether passes run in float64 whatever ``dtype`` says.
     """
@@ -65,24 +67,24 @@ class MarginalPosterior:
     sample_size: int = 2000
     latest: Pass | None = None
     begun: bool = False
-    first: FirstOrder | None = None
+    visitor: Visitor | None = None
     refined: bool = False
 
-    def run(self, free: Float[Tensor, " n_free"], dtype: torch.dtype, keep: bool = False) -> Pass:
+    def run(
+        self, free: Float[Tensor, " n_free"], dtype: torch.dtype, visitor: Callable[[], Visitor] | None = None
+    ) -> Pass:
         """A pass whose nodes were good enough.
 
         Parameters
         ----------
-        keep : bool
-            Keep what :meth:`missing` needs from every person, if that is not too much.
+        visitor : callable, optional
+            Makes a visitor for the pass, anew where nodes have to be placed anew.
         """
-        keep &= self.dtype is torch.float32 and FirstOrder.fits(len(self.persons), self.model)
         for _ in range(MOST_REPLACEMENTS):
             placed = self.placing.place(self.model, free)
-            self.first = FirstOrder(self.model, self.data.cells, free) if keep else None
-            visit = self.first and self.first.visit
-            passed = run_pass(self.model, placed, free, self.data.weights, dtype, self.precision, visit)
-            if self.placing.adequate(passed.persons):
+            self.visitor = visitor and visitor()
+            passed = run_pass(self.model, placed, free, self.data.weights, dtype, self.precision, self.visitor)
+            if self.placing.adequate(passed.persons, on_the_way=dtype is torch.float32):
                 break
         self.latest = passed  # pyright: ignore[reportPossiblyUnbound]
         return self.latest
@@ -167,9 +169,9 @@ class MarginalPosterior:
     def _coarse(
         self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float
     ) -> Float[Tensor, "n_free n_free"]:
-        if n_sample < len(self.persons) or self.first is None:
+        if n_sample < len(self.persons) or not isinstance(self.visitor, FirstOrder):
             return self._missing(free, passed, n_sample, left_over, (1, 2))
-        return self.first.missing_information(self.data.weights)
+        return self.visitor.missing_information(self.data.weights)
 
     def _missing(
         self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float,

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -13,22 +14,35 @@ from irtvi.inference.expectation import EDGE, PersonSums, PlacedAnswers, integra
 from irtvi.inference.nodes import TAIL, Grid, everyone
 from irtvi.models.model import Model
 
-FIRST_SPACING = 0.3
+FIRST_SPACING, FIRST_TAIL = 0.3, 6.0
+"""Of the grid for everyone, in population sds, before posteriors ask for more."""
 MOST_REPLACEMENTS = 12
-SLACK = 1.1
-"""How much wider than asked a spacing may be before the nodes are placed anew."""
+LOOKED_AT, SEVERAL = 300, 4
+"""Persons who tell how fine the nodes should be, and how many times as many there must be for that to pay."""
+SLACK, TOLERANCE = 1.1, 1.25
+"""How much wider than asked a spacing may be before the nodes are placed anew, and before a pass of a search, in which
+some 1e-5 of an integral do not matter, is made again."""
 
 
 class Placing(ABC):
     """Chooses nodes for a set of persons and checks after each pass whether they were good enough."""
+
+    near: ClassVar[bool]
+    """Whether a block has few nodes, near the abilities of its persons."""
 
     @abstractmethod
     def place(self, model: Model, free: Float[Tensor, " n_free"]) -> PlacedAnswers:
         """Nodes and blocks for a pass at these parameters."""
 
     @abstractmethod
-    def adequate(self, sums: PersonSums) -> bool:
-        """Whether the last pass can be trusted; if not, the next :meth:`place` will be finer or wider."""
+    def adequate(self, sums: PersonSums, on_the_way: bool = False) -> bool:
+        """Whether the last pass can be trusted; if it hardly can, the next :meth:`place` will be finer or wider.
+
+        Parameters
+        ----------
+        on_the_way : bool
+            Whether what it says is only for the next step of a search.
+        """
 
     @abstractmethod
     def over(self, persons: Int[Tensor, " others"]) -> "Placing":
@@ -70,11 +84,15 @@ class GridPlacing(Placing):
     sd_share: float = 0.8
     slope_share: float = 1.0
     block_size: int = 2048
+    near: ClassVar[bool] = False
     _spacing: float = FIRST_SPACING
-    _tail: float = TAIL
+    _tail: float = FIRST_TAIL
     _placed: PlacedAnswers | None = field(default=None, repr=False)
+    _looked: bool = False
 
     def place(self, model: Model, free: Float[Tensor, " n_free"]) -> PlacedAnswers:
+        if not self._looked and len(self.persons) > SEVERAL * LOOKED_AT:
+            self._look(model, free)
         low, high = population_range(model, free, self._tail)
         if self._placed is not None:
             grid = self._placed.placement.grid
@@ -85,7 +103,14 @@ class GridPlacing(Placing):
         self._placed = PlacedAnswers(self.answers, everyone(grid, self.persons, self.groups, self.block_size))
         return self._placed
 
-    def adequate(self, sums: PersonSums) -> bool:
+    def _look(self, model: Model, free: Float[Tensor, " n_free"]) -> None:
+        """Let some of the persons tell how fine the nodes should be."""
+        self._looked = True
+        some = replace(self, persons=self.persons[:: len(self.persons) // LOOKED_AT])
+        some.adequate(integrate(model, some.place(model, free), free, torch.float32))
+        self._spacing, self._tail = some._spacing, some._tail
+
+    def adequate(self, sums: PersonSums, on_the_way: bool = False) -> bool:
         assert self._placed is not None
         grid = self._placed.placement.grid
         narrowest = float(sums.sd[self.persons].min())
@@ -94,7 +119,7 @@ class GridPlacing(Placing):
         good = True
         if spacing > SLACK * asked:
             self._spacing = max(asked, 0.25 * spacing)
-            good = False
+            good = on_the_way and spacing <= TOLERANCE * asked
         if float(sums.edge[self.persons].max()) > EDGE and self._tail < 40:
             self._tail *= 1.5
             self._placed = None

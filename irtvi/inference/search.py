@@ -8,20 +8,19 @@ from torch import Tensor
 
 from irtvi.inference.answers import Answers, answers_of
 from irtvi.inference.engines.engine import Data, Progress
-from irtvi.inference.evidence import learn, mixed_curvature
-from irtvi.inference.expectation import Pass
+from irtvi.inference.evidence import learn
+from irtvi.inference.final_pass import final_posterior
 from irtvi.inference.interruption import interruptible, may_stop
-from irtvi.inference.item_posterior import CoupledCurvature, Curvature, FullCurvature, uses_blocks
-from irtvi.inference.item_uncertainty import sd_items_of_kept
-from irtvi.inference.louis import EXACT, NEGLIGIBLE
+from irtvi.inference.louis import NEGLIGIBLE
 from irtvi.inference.marginal import MarginalPosterior
-from irtvi.inference.maximise import SHARES, AtMost, Evaluation, Maximum, Missing, curvature_of, maximise
+from irtvi.inference.maximise import Evaluation, Maximum, maximise
 from irtvi.inference.networks import has_networks, improved, opened, weights_log_prior
+from irtvi.inference.observed_curvature import Missing
 from irtvi.inference.orientation import reflected
-from irtvi.inference.placing import Placing, PlacingFactory
+from irtvi.inference.placing import PlacingFactory
 from irtvi.inference.posterior import Posterior, Snapshot
 from irtvi.inference.start import start_values
-from irtvi.inference.table import Expectations, gradient_and_information, observed_information
+from irtvi.inference.table import Expectations
 from irtvi.inference.unfinished import Reached
 from irtvi.models.model import Model, hold
 from irtvi.models.transforms import UNIT
@@ -43,12 +42,6 @@ NEAR_BOUNDARY = 4.0
 """An asymptote this far out on the logit, without a prior and still moving outward, is tried at its boundary."""
 RUNAWAY = 60.0
 """A slope or intercept without a prior beyond this has no finite maximum."""
-INFORMATION_WORK = 4e8
-"""Persons times squared parameters that go into the standard errors, at most; but 2,500 persons at least."""
-FINER_PERSONS, FINER_WORK = 750, 7.5e6
-"""From how many of them the finer terms come, at least, and for how much work."""
-MORE_PERSONS = 1, 8, 2**62
-"""Factors by which more persons speak while the information of those who did is not positive definite."""
 
 
 class _Best:
@@ -115,14 +108,20 @@ def search(
     state = _State(model, model.start())
     with interruptible(progress.cancelled):
         try:
-            nodes = _search(state, data, answers, persons, placing, tolerance, max_passes, generator, progress)
-            if nodes is None:
-                nodes = placing(answers, everyone)
-            elif len(persons) < len(everyone):
+            ended = _search(state, data, answers, persons, placing, tolerance, max_passes, generator, progress)
+            nodes = placing(answers, everyone) if ended is None else ended.placing
+            if ended is not None and len(persons) < len(everyone):
                 nodes = nodes.over(everyone)
             precision = _precision(answers, everyone)
             final = MarginalPosterior(state.model, _of_active(data, active), everyone, nodes, generator, precision)
-            return _finish(state, final, persons, progress, tolerance, max_passes)
+            latest = None if ended is None else ended.latest
+            reason = f"Converged: another step would move no parameter by more than {tolerance:g} standard errors."
+            if not state.converged:
+                reason = f"Not converged after {max_passes} passes; see the trace."
+            trace = tuple(progress.steps)
+            return final_posterior(
+                final, state.free, persons, latest, state.converged, reason, state.boundary, trace
+            )
         except KeyboardInterrupt:
             reached = state.reached or Reached(state.model, state.free)
     return reached.posterior(data, answers, placing, persons, tuple(progress.steps))
@@ -138,8 +137,8 @@ def _search(
     max_passes: int,
     generator: torch.Generator,
     progress: Progress,
-) -> Placing | None:
-    """Bring the state to the maximum over these persons; the nodes that served in the end."""
+) -> MarginalPosterior | None:
+    """Bring the state to the maximum over these persons; what was maximised in the end, if anything was free."""
     model = state.model
     if not model.n_free:
         state.converged = True
@@ -163,7 +162,7 @@ def _search(
         expectations = _learn_networks(state, problem, "everyone", progress)
         state.model = problem.model = opened(state.model, state.free, expectations)
     _everyone(state, problem, tolerance, max_passes, progress)
-    return problem.placing
+    return problem
 
 
 def _of_active(data: Data, active: Bool[Tensor, " persons"]) -> Data:
@@ -368,77 +367,3 @@ def _hold_at_boundary(
     state.restore(before)
     state.passes, problem.model = passes, before.model
     return False
-
-
-def _finish(
-    state: _State, final: MarginalPosterior, persons: Tensor, progress: Progress, tolerance: float, max_passes: int
-) -> Posterior:
-    model, free = state.model, state.free
-    affordable = min(len(persons), max(2_500, int(INFORMATION_WORK / max(model.n_free, 1) ** 2)))
-    passed = final.run(free, torch.float64, keep=affordable == len(persons))
-    log_prior, _, second = model.log_prior.derivatives(free)
-    curvature: Curvature | None = None
-    n_information = 0
-    if model.n_free:
-        final.persons = persons
-        if uses_blocks(model):
-            affordable = len(persons)
-        curvature, n_information = _posterior_curvature(final, free, passed, -second, affordable)
-    if state.converged:
-        reason = f"Converged: another step would move no parameter by more than {tolerance:g} standard errors."
-    else:
-        reason = f"Not converged after {max_passes} passes; see the trace."
-    if curvature is None and model.n_free:
-        reason += " The information is not positive definite, so there are no standard errors."
-    sd_items = None
-    if final.first is not None and isinstance(curvature, FullCurvature) and len(persons) == len(passed.persons.sd):
-        sd_items = sd_items_of_kept(curvature, final.first, passed.persons)
-    return Posterior(
-        model=model,
-        free=free,
-        curvature=curvature,
-        log_likelihood=passed.log_likelihood,
-        log_prior=float(log_prior),
-        persons=passed.persons,
-        converged=state.converged,
-        stopped=False,
-        reason=reason,
-        trace=tuple(progress.steps),
-        boundary=state.boundary,
-        seconds=progress.steps[-1].seconds if progress.steps else 0.0,
-        information_persons=n_information,
-        sd_items=sd_items,
-    )
-
-
-def _posterior_curvature(
-    final: MarginalPosterior, free: Tensor, passed: Pass, prior_curvature: Tensor, affordable: int
-) -> tuple[Curvature | None, int]:
-    """Precision of the items, and from how many persons the missing information in it comes."""
-    model, n_persons = final.model, len(final.persons)
-    finer = min(affordable, max(FINER_PERSONS, int(FINER_WORK / model.n_free**2)))
-    information = observed_information(model, free, passed.expectations)
-    missing, n_information = None, 0
-    for factor in MORE_PERSONS:
-        n_information, n_finer = (min(n_persons, factor * n) for n in (affordable, finer))
-        left_over = EXACT if n_finer == n_persons else NEGLIGIBLE
-        missing = final.missing(free, passed, n_information, left_over, n_finer)
-        if any(model.hyper) and isinstance(missing, Tensor):
-            curvature = mixed_curvature(model, free, information, missing)
-        else:
-            curvature = curvature_of(model, information, prior_curvature, missing)
-        if curvature is not None:
-            return _by_item(curvature), n_information
-        if n_finer == n_persons:
-            return None, n_information
-        if has_networks(model):
-            break
-    # Their search ends near a maximum, where the expected information serves, less as much as may be missing at most.
-    _, information = gradient_and_information(model, free, passed.expectations)
-    missing = AtMost(model, information, prior_curvature, missing).share(SHARES[0])
-    curvature = curvature_of(model, information, prior_curvature, missing)
-    return curvature and _by_item(curvature), n_information
-
-
-def _by_item(curvature: Curvature) -> Curvature:
-    return curvature.within_items() if isinstance(curvature, CoupledCurvature) else curvature

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from irtvi.inference.answers import Answers
 from irtvi.inference.interruption import may_stop
-from irtvi.inference.maximise import curvature_of
+from irtvi.inference.observed_curvature import curvature_of
 from irtvi.inference.table import Expectations, gradient_and_information
 from irtvi.models.model import Model
 from irtvi.responses.cells import Cells

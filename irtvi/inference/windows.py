@@ -7,6 +7,7 @@ so that a long test costs no more nodes a person than a short one.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,7 +18,7 @@ from irtvi.inference.encoders.encoder import Encoder
 from irtvi.inference.expectation import EDGE, PersonSums, PlacedAnswers
 from irtvi.inference.nodes import Block, Grid, Placement
 from irtvi.inference.ordering import order_within
-from irtvi.inference.placing import SLACK, Placing, population_range
+from irtvi.inference.placing import SLACK, TOLERANCE, Placing, population_range
 from irtvi.inference.table import steepest_slope
 from irtvi.models.model import Model
 
@@ -62,6 +63,7 @@ class WindowPlacing(Placing):
     encoder: Encoder
     sd_share: float = 1.0
     slope_share: float = 1.0
+    near: ClassVar[bool] = True
     _tail: float = BEYOND
     _placed: PlacedAnswers | None = field(default=None, repr=False)
     _mean: Tensor | None = field(default=None, repr=False)
@@ -94,21 +96,22 @@ class WindowPlacing(Placing):
             self._mean, self._sd = (moment.double() for moment in proposal.moments())
         return self._mean, self._sd
 
-    def adequate(self, sums: PersonSums) -> bool:
-        fine, inside, spacing = self._judged(sums)
-        good = bool((fine & inside).all())
+    def adequate(self, sums: PersonSums, on_the_way: bool = False) -> bool:
+        beyond, inside, spacing = self._judged(sums)
+        widest, everywhere = float(beyond.max()), bool(inside.all())
+        good = widest <= SLACK and everywhere
         if not good:
             self._mean, self._sd = sums.mean[self.persons], torch.maximum(sums.sd[self.persons], 0.25 * spacing)
             self._margin, self._placed = MARGIN, None
-            self._tail *= 1.0 if bool(inside.all()) else WIDER
-        return good
+            self._tail *= 1.0 if everywhere else WIDER
+        return good or (on_the_way and widest <= TOLERANCE and everywhere)
 
     def over(self, persons: Int[Tensor, " others"]) -> "WindowPlacing":
         return replace(self, persons=persons, _placed=None, _mean=None, _sd=None, _margin=FIRST_MARGIN)
 
     def remaining(self, sums: PersonSums) -> "WindowPlacing | None":
-        fine, inside, spacing = self._judged(sums)
-        bad = ~(fine & inside)
+        beyond, inside, spacing = self._judged(sums)
+        bad = (beyond > SLACK) | ~inside
         if not bool(bad.any()):
             return None
         persons = self.persons[bad]
@@ -118,8 +121,8 @@ class WindowPlacing(Placing):
             _sd=torch.maximum(sums.sd[persons], 0.25 * spacing[bad]), _margin=MARGIN,
         )  # fmt: skip
 
-    def _judged(self, sums: PersonSums) -> tuple[Bool[Tensor, " some"], Bool[Tensor, " some"], Float[Tensor, " some"]]:
-        """Whose nodes were fine enough, whose reached far enough, and how far apart they were."""
+    def _judged(self, sums: PersonSums) -> tuple[Float[Tensor, " some"], Bool[Tensor, " some"], Float[Tensor, " some"]]:
+        """By what factor nodes are too far apart, who was reached, and how far apart nodes are."""
         assert self._placed is not None
         placement = self._placed.placement
         spacing = torch.full_like(sums.sd, torch.nan)
@@ -127,9 +130,9 @@ class WindowPlacing(Placing):
             spacing[block.persons] = placement.grid.spacing * block.stride
         spacing = spacing[self.persons]
         finest = self._closer * self.slope_share / max(self._placed.steepest, 1e-6)
-        fine = spacing <= SLACK * (self._closer * self.sd_share * sums.sd[self.persons]).clamp(max=finest)
+        beyond = spacing / (self._closer * self.sd_share * sums.sd[self.persons]).clamp(max=finest)
         inside = (sums.edge[self.persons] <= EDGE) | (self._tail >= WIDEST_TAIL)
-        return fine, inside, spacing
+        return beyond, inside, spacing
 
 
 def windows(

@@ -76,6 +76,8 @@ class DenseCells(Cells):
 
     def to(self, device: torch.device | str) -> "DenseCells":
         codes = self.codes.to(device)
+        if codes is self.codes:
+            return self
         return DenseCells(codes, self.room if codes.device.type == "cpu" else MEMORY)
 
     def n_answered(self) -> Int64[Tensor, " persons"]:
@@ -249,6 +251,8 @@ class SparseCells(Cells):
 
     def to(self, device: torch.device | str) -> "SparseCells":
         offsets, items, codes = (tensor.to(device) for tensor in (self.offsets, self.items, self.codes))
+        if codes is self.codes:
+            return self
         return SparseCells(offsets, items, codes, self.n_items, self.room if codes.device.type == "cpu" else MEMORY)
 
     def n_answered(self) -> Int64[Tensor, " persons"]:

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import irtvi
-from irtvi.inference.maximise import SHARES, AtMost, curvature_of
+from irtvi.inference.maximise import SHARES
+from irtvi.inference.observed_curvature import AtMost, curvature_of
 from irtvi.inference.table import Expectations, gradient_and_information
 from irtvi.models.model import Model
 
