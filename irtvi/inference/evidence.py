@@ -30,8 +30,9 @@ PERSONS = 1_000
 """Persons from whom the missing information is estimated."""
 GAIN, PROMISE = 3.0, 0.5
 """Log evidence by which an optional hyperparameter must pay, and by how much before the others are fitted to it."""
-SETTLED = 0.17
-"""Hyperparameters that change by less than this factor (log) need no further round."""
+SETTLED, RISING = 0.17, 0.05
+"""Hyperparameters that fall, or rise, by less than this factor (log) need no further round. Where the data ask for much
+freedom, evidence around a point that had little of it says so only bit by bit."""
 LOOSER = 2.0
 """Factor by which a hyperparameter may rise in a round: a quadratic around a point overstates what lies far off."""
 FIRST_GRID = 7
@@ -93,10 +94,29 @@ def learn(problem: MarginalPosterior, free: Float[Tensor, " n_free"], passed: Pa
         if component.item_model.hierarchy is None:
             continue
         quadratic = _some_items(problem, free, passed, part)
-        found = _not_much_looser(_highest(quadratic, model.hyper[part]), component, model.hyper[part])
-        settled &= _close(found, model.hyper[part])
-        hyper[part] = found
+        before = model.hyper[part]
+        found = _highest(quadratic, before)
+        settled &= _close(found, before)
+        hyper[part] = _not_much_looser(found if settled else _further(found, before), component, before)
     return tie(model, hyper, free), settled
+
+
+def looser(model: Model, free: Float[Tensor, " n_free"]) -> Model | None:
+    """The model with more freedom for shapes; None where the data asked for next to none.
+
+    Evidence may have two summits: around curves that were held tight it asks for little freedom, around loose ones for
+    much. A search that settled looks from here whether it comes back.
+    """
+    hyper, any_looser = list(model.hyper), False
+    for part, component in enumerate(model.components):
+        if component.item_model.hierarchy is None:
+            continue
+        for h in _hierarchy(component).hyperparameters:
+            value = hyper[part][h.name]
+            if h.mixed and 0.5 * h.start < value < h.high:
+                hyper[part] = {**hyper[part], h.name: min(LOOSER * value, h.high)}
+                any_looser = True
+    return tie(model, hyper, free) if any_looser else None
 
 
 def mixed_curvature(
@@ -269,11 +289,16 @@ def _not_much_looser(
     found: Mapping[str, float], component: Component, before: Mapping[str, float]
 ) -> dict[str, float]:
     specs = _hierarchy(component).hyperparameters
-    return {h.name: min(found[h.name], LOOSER * (before[h.name] or h.start)) for h in specs}
+    return {h.name: min(found[h.name], h.high, LOOSER * (before[h.name] or h.start)) for h in specs}
+
+
+def _further(found: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+    """What rose, as much again (over-relaxation): by single steps it would take many rounds."""
+    return {n: found[n] * max(1.0, found[n] / before[n] if before[n] > 0 else 1.0) for n in found}
 
 
 def _close(found: Mapping[str, float], before: Mapping[str, float]) -> bool:
     return all(
-        (found[n] > 0) == (before[n] > 0) and (found[n] == 0 or abs(math.log(found[n] / before[n])) < SETTLED)
+        (found[n] > 0) == (before[n] > 0) and (found[n] == 0 or -SETTLED < math.log(found[n] / before[n]) < RISING)
         for n in found
     )

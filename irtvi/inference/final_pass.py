@@ -21,7 +21,9 @@ INFORMATION_WORK = 4e8
 FINER_PERSONS, FINER_WORK = 500, 9e6
 """From how many of them the finer terms come, at least, and for how much work."""
 MORE_PERSONS = 1, 8, 2**62
-"""Factors by which more persons speak while the information of those who did is not positive definite."""
+"""Factors by which more persons speak while the information of those who did is not positive definite, or too noisy."""
+LARGEST_NOISE, NOTED = 0.03, 32
+"""Of standard errors, by the sampling of persons for the finer terms; looked for in so many of them."""
 
 
 def final_posterior(
@@ -111,23 +113,40 @@ def _curvature(
     missing, n_information = None, 0
     for factor in MORE_PERSONS:
         n_information, n_finer = (min(n_persons, factor * n) for n in (n_speaking, finer))
-        left_over = EXACT if n_finer == n_persons else NEGLIGIBLE
-        missing = final.missing(free, passed, n_information, left_over, n_finer)
+        noise = None
+        if uses_blocks(model) or n_finer == n_information:
+            left_over = EXACT if n_finer == n_persons else NEGLIGIBLE
+            missing = final.missing(free, passed, n_information, left_over)
+        else:
+            missing, noise = final.missing_and_noise(free, passed, n_information, NEGLIGIBLE, n_finer)
         if any(model.hyper) and isinstance(missing, Tensor):
             curvature = mixed_curvature(model, free, information, missing)
         else:
             curvature = curvature_of(model, information, prior_curvature, missing)
-        if curvature is not None:
+        if curvature is not None and (noise is None or _relative_noise(curvature, noise) < LARGEST_NOISE):
             return _by_item(curvature), n_information
         if n_finer == n_persons:
-            return None, n_information
+            return curvature and _by_item(curvature), n_information
         if has_networks(model):
             break
+    if curvature is not None:
+        return _by_item(curvature), n_information
     # Their search ends near a maximum, where the expected information serves, less as much as may be missing at most.
     _, information = gradient_and_information(model, free, passed.expectations)
     missing = AtMost(model, information, prior_curvature, missing).share(SHARES[0])
     curvature = curvature_of(model, information, prior_curvature, missing)
     return curvature and _by_item(curvature), n_information
+
+
+def _relative_noise(curvature: Curvature, noise: Float[Tensor, "n_free n_free"]) -> float:
+    """By how much standard errors would differ for another sample of persons: root mean square over some parameters."""
+    assert isinstance(curvature, FullCurvature)
+    some = torch.arange(0, len(noise), max(1, len(noise) // NOTED), device=noise.device)
+    chosen = torch.zeros(len(noise), len(some), dtype=noise.dtype, device=noise.device)
+    chosen[some, torch.arange(len(some), device=noise.device)] = 1.0
+    columns = torch.cholesky_solve(chosen, curvature.factor)
+    variances = (columns * chosen).sum(0)
+    return float((0.5 * ((noise @ columns) * columns).sum(0) / variances).square().mean().sqrt())
 
 
 def _by_item(curvature: Curvature) -> Curvature:

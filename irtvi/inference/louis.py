@@ -237,24 +237,45 @@ def missing_information(
         Of the first term, and of the first that is left out. The term of degree 1 is nearly all there is where
         posteriors are narrow.
     """
-    total = torch.zeros(model.n_free, model.n_free, dtype=torch.float64, device=free.device)
+    args = model, cells, free, persons, mean, sd, weights, groups, left_over, degrees
+    return missing_information_in_parts(*args, n_parts=1)[0]
+
+
+def missing_information_in_parts(
+    model: Model,
+    cells: Cells,
+    free: Float[Tensor, " n_free"],
+    persons: Int[Tensor, " some"],
+    mean: Float[Tensor, " persons"],
+    sd: Float[Tensor, " persons"],
+    weights: Float[Tensor, " persons"] | None,
+    groups: Int[Tensor, " persons"],
+    left_over: float,
+    degrees: tuple[int, int | None],
+    n_parts: int,
+) -> list[Float[Tensor, "n_free n_free"]]:
+    """As :func:`missing_information`, apart for every n-th person, who are spread over ability alike."""
+    totals = [torch.zeros(model.n_free, model.n_free, dtype=torch.float64, device=free.device) for _ in range(n_parts)]
     tables: ScoreTables | None = None
     for block in score_blocks(model, cells, free, persons, mean, sd, groups):
         tables = block.tables
-        own = block.posterior.new_zeros(model.n_free, model.n_free)
-        weight = None if weights is None else weights[block.persons].to(own.dtype)[:, None]
+        own = [block.posterior.new_zeros(model.n_free, model.n_free) for _ in totals]
+        weight = None if weights is None else weights[block.persons].to(block.posterior.dtype)[:, None]
+        reached = block.posterior.new_zeros(model.n_free)
         lowest, end = degrees
         for columns in islice(block.coefficients(cells, lowest), end and end - lowest):
             may_stop()
-            coefficients = block.tables.to_multiply(columns)
-            before = own.diagonal().clone()
-            _add_products(own, coefficients if weight is None else coefficients * weight, coefficients)
-            after = own.diagonal()
-            rounding = torch.finfo(own.dtype).eps * after.max()
-            if bool((after - before <= left_over * after + rounding).all()):
+            right = block.tables.to_multiply(columns)
+            left = right if weight is None else right * weight
+            for part, sums in enumerate(own):
+                _add_products(sums, left[part::n_parts], right[part::n_parts])
+            before, reached = reached, torch.stack([sums.diagonal() for sums in own]).sum(0)
+            rounding = torch.finfo(reached.dtype).eps * reached.max()
+            if bool((reached - before <= left_over * reached + rounding).all()):
                 break
-        total += own
-    return total if tables is None else tables.matrix_by_free(_mirrored(total))
+        for total, sums in zip(totals, own, strict=True):
+            total += sums
+    return totals if tables is None else [tables.matrix_by_free(_mirrored(total)) for total in totals]
 
 
 def _add_products(total: Float[Tensor, "n n"], left: Float[Tensor, "block n"], right: Float[Tensor, "block n"]) -> None:

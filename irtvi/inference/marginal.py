@@ -13,8 +13,8 @@ from irtvi.inference.item_posterior import uses_blocks
 from irtvi.inference.louis import (
     ROUGH,
     FirstOrder,
-    missing_information,
     missing_information_by_item,
+    missing_information_in_parts,
     person_scores,
 )
 from irtvi.inference.maximise import Evaluation
@@ -150,9 +150,15 @@ class MarginalPosterior:
             return missing_information_by_item(self.model, self.data.cells, free, mean, sd, weights)
         if n_finer is None or n_finer >= min(n_sample, len(self.persons)):
             return self._missing(free, passed, n_sample, left_over, (1, None))
-        return self._coarse(free, passed, n_sample, left_over) + self._missing(
-            free, passed, n_finer, left_over, (2, None)
-        )
+        return self.missing_and_noise(free, passed, n_sample, left_over, n_finer)[0]
+
+    def missing_and_noise(
+        self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float, n_finer: int
+    ) -> tuple[Float[Tensor, "n_free n_free"], Float[Tensor, "n_free n_free"]]:
+        """As :meth:`missing`, and by how much samples of persons for the finer terms would differ, one sd or so."""
+        coarse = self._coarse(free, passed, n_sample, left_over)
+        first, second = self._missing_in_parts(free, passed, n_finer, left_over, (2, None), n_parts=2)
+        return coarse + first + second, first - second
 
     def score_products(
         self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int
@@ -177,12 +183,17 @@ class MarginalPosterior:
         self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float,
         degrees: tuple[int, int | None],
     ) -> Float[Tensor, "n_free n_free"]:  # fmt: skip
+        return self._missing_in_parts(free, passed, n_sample, left_over, degrees, n_parts=1)[0]
+
+    def _missing_in_parts(
+        self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float,
+        degrees: tuple[int, int | None], n_parts: int,
+    ) -> list[Float[Tensor, "n_free n_free"]]:  # fmt: skip
         moments = passed.persons.mean, passed.persons.sd
         weights, groups = self.data.weights, self.data.groups
         chosen, scale = spread_sample(self.persons, moments[0], weights, n_sample, self.generator)
-        cells = self.data.cells
-        matrix = missing_information(self.model, cells, free, chosen, *moments, weights, groups, left_over, degrees)
-        return matrix * scale
+        args = self.model, self.data.cells, free, chosen, *moments, weights, groups, left_over, degrees
+        return [part * scale for part in missing_information_in_parts(*args, n_parts)]
 
 
 def spread_sample(

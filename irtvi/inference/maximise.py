@@ -33,7 +33,7 @@ FAR = 2.0
 """Steps of more than so many standard errors ask for a fresh curvature."""
 MOST_STIFFENINGS = 8
 PATIENCE = 6
-"""Steps in a row that promise less than rounding takes, before more digits are asked for."""
+"""Steps in a row that gain less than rounding takes, before more digits are asked for."""
 SHORTENINGS, MOST_REJECTIONS, CAUTION = 4, 10, 5
 """Rejected steps before an EM step is tried, before the search gives up, and EM steps made after one."""
 
@@ -181,7 +181,7 @@ def maximise(
     step of the EM algorithm from the last good point, which cannot lower it unless it is too long.
     """
     climb = _Climb(problem, start, problem.evaluate(start), missing)
-    n_passes, in_vain = 1, 0
+    n_passes, in_vain, reached = 1, 0, -torch.inf
     previous = step_se = torch.inf
     while True:
         before, previous, step_se = previous, step_se, climb.plan()
@@ -190,8 +190,10 @@ def maximise(
         settled |= climb.informed and not climb.far and climb.gain < problem.negligible(climb.best)
         if settled or ends or n_passes >= max_passes:
             break
-        in_vain = in_vain + 1 if climb.informed and climb.gain < problem.noise(climb.best) else 0
-        if in_vain == PATIENCE and problem.refine():
+        in_vain += 1
+        if climb.best > reached + problem.noise(climb.best):
+            reached, in_vain = climb.best, 0
+        if in_vain >= PATIENCE and problem.refine():
             climb.look_again()
             n_passes += 1
             continue

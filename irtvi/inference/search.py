@@ -8,7 +8,7 @@ from torch import Tensor
 
 from irtvi.inference.answers import Answers, answers_of
 from irtvi.inference.engines.engine import Data, Progress
-from irtvi.inference.evidence import learn
+from irtvi.inference.evidence import learn, looser
 from irtvi.inference.final_pass import final_posterior
 from irtvi.inference.interruption import interruptible, may_stop
 from irtvi.inference.louis import NEGLIGIBLE
@@ -31,8 +31,8 @@ SAMPLE_INFORMATION = 2_500
 """Persons of the sample from whom the curvature for everyone comes."""
 SAMPLE_PAYS = 4
 """A sample is searched first where there are more than so many times as many persons."""
-HYPER_TOLERANCES = 0.3, 0.3, 0.3, 0.3
-"""Of the searches before hyperparameters are learned, in standard errors."""
+HYPER_TOLERANCE, HYPER_ROUNDS = 0.3, 12
+"""Of the searches before hyperparameters are learned, in standard errors, and how often these are learned at most."""
 NETWORK_PASSES = 60
 ROUND = 15
 """Passes after which parameters that run away or approach a boundary are looked for."""
@@ -223,12 +223,17 @@ def _climb(
 def _learn_hyperparameters(state: _State, problem: MarginalPosterior, phase: str, progress: Progress) -> None:
     """Alternate between a rough maximum and the hyperparameters of highest evidence around it."""
     _without_deviations(state, problem, phase, progress)
-    for tolerance in HYPER_TOLERANCES:
-        maximum = _climb(state, problem, phase, tolerance, SAMPLE_PASSES, progress)
+    looked = False
+    for _ in range(HYPER_ROUNDS):
+        maximum = _climb(state, problem, phase, HYPER_TOLERANCE, SAMPLE_PASSES, progress)
         state.model, settled = learn(problem, maximum.free, maximum.evaluation.passed)
-        problem.model = state.model
         if settled:
-            break
+            model = None if looked else looser(state.model, maximum.free)
+            if model is None:
+                break
+            state.model, looked = model, True
+        problem.model = state.model
+    problem.model = state.model
     state.converged = False
 
 
@@ -245,7 +250,7 @@ def _without_deviations(state: _State, problem: MarginalPosterior, phase: str, p
     simple, remaining = hold(whole, positions, torch.zeros_like(free[positions]))
     state.model = problem.model = simple
     state.free = free[remaining]
-    maximum = _climb(state, problem, phase, HYPER_TOLERANCES[0], SAMPLE_PASSES, progress)
+    maximum = _climb(state, problem, phase, HYPER_TOLERANCE, SAMPLE_PASSES, progress)
     problem.model = whole
     state.free = free.masked_fill(deviates, 0.0).index_copy(0, remaining, maximum.free)
     state.model, _ = learn(problem, state.free, maximum.evaluation.passed)
