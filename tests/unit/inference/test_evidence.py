@@ -8,9 +8,10 @@ import pytest
 import torch
 
 import irtvi
-from irtvi.inference.evidence import Quadratic, _highest
+from irtvi.inference.evidence import LOOSER, Quadratic, _highest, looser
 from irtvi.inference.item_posterior import FullCurvature
 from irtvi.models.items.monotone import N_SHAPES
+from irtvi.models.model import tie
 from irtvi.models.specification import Specification, build
 
 
@@ -86,3 +87,13 @@ def test_the_covariance_mixes_over_the_spread():
     shapes = component.slots.index[:, component.slots.columns()["v"]].flatten()
     sds = curvature.covariance_diagonal()[shapes].sqrt()
     assert bool((sds > result.model.hyper[0]["tau"]).all())
+
+
+@pytest.mark.parametrize(("tau", "looser_tau"), [(0.01, None), (0.3, 0.3 * LOOSER), (0.9, 1.0), (1.0, None)])
+def test_a_search_that_settled_is_asked_again_from_more_freedom(model, tau, looser_tau):
+    free = model.start()
+    settled = tie(model, [{"s": 0.3, "tau": tau, "g": 0.0}], free)
+    found = looser(settled, free)
+    assert (found is None) == (looser_tau is None)
+    if found is not None:
+        assert found.hyper[0] == {"s": 0.3, "tau": pytest.approx(looser_tau), "g": 0.0}
