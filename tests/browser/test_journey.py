@@ -37,10 +37,10 @@ def semicolons(tmp_path_factory):
 def large(tmp_path_factory):
     """A file whose fit takes long enough to be cancelled."""
     rng = np.random.default_rng(2)
-    theta = rng.normal(size=20_000)
-    answers = (theta[:, None] + rng.logistic(size=(20_000, 100)) > rng.normal(size=100)).astype(int)
+    theta = rng.normal(size=40_000)
+    answers = (theta[:, None] + rng.logistic(size=(40_000, 200)) > rng.normal(size=200)).astype(np.int8)
     path = tmp_path_factory.mktemp("data") / "large.parquet"
-    pd.DataFrame(answers, columns=[f"Q{k}" for k in range(100)]).to_parquet(path)
+    pd.DataFrame(answers, columns=[f"Q{k}" for k in range(200)]).to_parquet(path)
     return path
 
 
@@ -103,7 +103,7 @@ def test_cancel_reload_and_two_sessions(visit, large):
     one.open()
     one.upload(large)
     one.go("Analyse")
-    one.choose_model("Free curves that always rise")
+    one.choose_model("Free curves of any shape")
     one.click("Analyse")
     # The automatic fit before it is soon done; the slow one is left.
     one.page.get_by_text("▶ running").first.wait_for()
