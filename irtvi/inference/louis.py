@@ -219,8 +219,9 @@ def missing_information(
     groups: Int[Tensor, " persons"],
     left_over: float = EXACT,
     degrees: tuple[int, int | None] = (1, None),
-) -> Float[Tensor, "n_free n_free"]:
-    """Sum over persons of the posterior covariance of their complete-data scores.
+    n_parts: int = 1,
+) -> list[Float[Tensor, "n_free n_free"]]:
+    """Sum over persons of the posterior covariance of their complete-data scores, in some parts.
 
     Parameters
     ----------
@@ -236,25 +237,9 @@ def missing_information(
     degrees : tuple
         Of the first term, and of the first that is left out. The term of degree 1 is nearly all there is where
         posteriors are narrow.
+    n_parts : int
+        Of the sum: each is that over every n-th person, who are spread over ability alike.
     """
-    args = model, cells, free, persons, mean, sd, weights, groups, left_over, degrees
-    return missing_information_in_parts(*args, n_parts=1)[0]
-
-
-def missing_information_in_parts(
-    model: Model,
-    cells: Cells,
-    free: Float[Tensor, " n_free"],
-    persons: Int[Tensor, " some"],
-    mean: Float[Tensor, " persons"],
-    sd: Float[Tensor, " persons"],
-    weights: Float[Tensor, " persons"] | None,
-    groups: Int[Tensor, " persons"],
-    left_over: float,
-    degrees: tuple[int, int | None],
-    n_parts: int,
-) -> list[Float[Tensor, "n_free n_free"]]:
-    """As :func:`missing_information`, apart for every n-th person, who are spread over ability alike."""
     totals = [torch.zeros(model.n_free, model.n_free, dtype=torch.float64, device=free.device) for _ in range(n_parts)]
     tables: ScoreTables | None = None
     for block in score_blocks(model, cells, free, persons, mean, sd, groups):

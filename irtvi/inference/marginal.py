@@ -13,8 +13,8 @@ from irtvi.inference.item_posterior import uses_blocks
 from irtvi.inference.louis import (
     ROUGH,
     FirstOrder,
+    missing_information,
     missing_information_by_item,
-    missing_information_in_parts,
     person_scores,
 )
 from irtvi.inference.maximise import Evaluation
@@ -193,7 +193,7 @@ class MarginalPosterior:
         weights, groups = self.data.weights, self.data.groups
         chosen, scale = spread_sample(self.persons, moments[0], weights, n_sample, self.generator)
         args = self.model, self.data.cells, free, chosen, *moments, weights, groups, left_over, degrees
-        return [part * scale for part in missing_information_in_parts(*args, n_parts)]
+        return [part * scale for part in missing_information(*args, n_parts)]
 
 
 def spread_sample(
