@@ -21,10 +21,13 @@ import pytest
 import torch
 from hypothesis import settings
 
+from tests import elsewhere
+
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = Path(os.environ.get("IRTVI_REFERENCE", ROOT.parent / "shared")).resolve()
 OUT_OF_TIME = "no time left for this slow test"
 
+elsewhere.register()
 settings.register_profile("irtvi", deadline=None, derandomize=True)
 settings.load_profile("irtvi")
 

@@ -221,7 +221,9 @@ def _filled(
 def _semidefinite(matrix: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
     """The matrix with negative eigenvalues (sampling noise, a point off the maximum) raised to nearly 0."""
     matrix = 0.5 * (matrix + matrix.T)
-    if not int(torch.linalg.cholesky_ex(matrix + FLOOR * torch.eye(len(matrix), dtype=matrix.dtype)).info):
+    raised = matrix.clone()
+    raised.diagonal().add_(FLOOR)
+    if not int(torch.linalg.cholesky_ex(raised).info):
         return matrix
     values, vectors = torch.linalg.eigh(matrix)
     return (vectors * values.clamp(min=FLOOR)) @ vectors.T

@@ -50,7 +50,7 @@ def improved(
     theta = theta.float()  # the networks' layers are all the cost; the sums stay in float64
     networks = [c.item_model for c in model.components if isinstance(c.item_model, Network)]
     parameters = [free.clone().requires_grad_(True)]
-    parameters += [network.weights.clone().requires_grad_(True) for network in networks]
+    parameters += [network.weights.to(free, copy=True).requires_grad_(True) for network in networks]
     optimiser = torch.optim.LBFGS(
         parameters, max_iter=STEPS, max_eval=2 * STEPS, history_size=MEMORY, line_search_fn="strong_wolfe",
         tolerance_grad=0.0, tolerance_change=0.0,

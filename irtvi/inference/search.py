@@ -315,10 +315,9 @@ def _without_prior(model: Model) -> Tensor:
 def _hold(state: _State, problem: MarginalPosterior, positions: Tensor, values: Tensor) -> None:
     chosen = set(positions.tolist())
     state.boundary += tuple((p, m, s) for k, p, m, s in _locations(state.model) if k in chosen)
-    device = state.free.device
-    narrowed, remaining = hold(state.model.to(torch.device("cpu")), positions.cpu(), values.cpu())
-    state.model = problem.model = narrowed.to(device)
-    state.free = state.free[remaining.to(device)]
+    state.model, remaining = hold(state.model, positions, values)
+    problem.model = state.model
+    state.free = state.free[remaining]
     state.missing = None
     state.converged = False
 

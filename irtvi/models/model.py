@@ -255,12 +255,13 @@ def hold(
     Tensor
         Positions in the old free vector of the parameters that remain free.
     """
-    keep = torch.ones(model.n_free, dtype=torch.bool)
+    device = positions.device
+    keep = torch.ones(model.n_free, dtype=torch.bool, device=device)
     keep[positions] = False
     remaining = torch.nonzero(keep)[:, 0]
-    new_index = torch.full((model.n_free + 1,), HELD)
-    new_index[remaining] = torch.arange(len(remaining))
-    fill = torch.zeros(model.n_free + 1, dtype=torch.float64)
+    new_index = torch.full((model.n_free + 1,), HELD, device=device)
+    new_index[remaining] = torch.arange(len(remaining), device=device)
+    fill = torch.zeros(model.n_free + 1, dtype=torch.float64, device=device)
     fill[positions] = values
 
     def narrow(slots: Slots) -> Slots:

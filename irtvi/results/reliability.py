@@ -25,7 +25,7 @@ def reliability(posterior: Posterior, data: Data) -> pd.Series:
     ``marginal_all_items`` the same for everybody answering every item.
     """
     n_answered = data.cells.n_answered().to(posterior.device)
-    weights = torch.ones(len(n_answered), dtype=torch.float64) if data.weights is None else data.weights
+    weights = torch.ones_like(posterior.persons.mean) if data.weights is None else data.weights
     weights = torch.where(n_answered > 0, weights, 0.0)
     total = weights.sum()
     mean, sd = posterior.persons.mean, posterior.persons.sd

@@ -35,7 +35,7 @@ def member_covariance(
     elif isinstance(curvature, BlockCurvature):
         block = curvature.inverses[part]
     else:
-        block = torch.full((*index.shape, index.shape[1]), torch.nan, dtype=torch.float64)
+        block = torch.full((*index.shape, index.shape[1]), torch.nan, dtype=torch.float64, device=index.device)
     return torch.where(free, block, 0.0)
 
 
@@ -117,7 +117,7 @@ def _beyond_limits(slots: Slots, values: Float[Tensor, "members slots"]) -> Int[
 
 
 def _is_slot(slots: Slots, slot: int, names: list[str]) -> Tensor:
-    return torch.tensor([name == slots.names()[slot] for name in names])
+    return torch.tensor([name == slots.names()[slot] for name in names], device=slots.index.device)
 
 
 def population_table(posterior: Posterior) -> pd.DataFrame:

@@ -86,7 +86,8 @@ class Network(CurveModel):
 
     def weights_log_prior(self) -> Tensor:
         """Log density of the weights up to a constant, nats."""
-        return -0.5 * ((self.weights - prior_mean(type(self))) / self.decay_sd).square().sum()
+        mean = prior_mean(type(self)).to(self.weights)
+        return -0.5 * ((self.weights - mean) / self.decay_sd).square().sum()
 
     @abstractmethod
     def features(
