@@ -125,12 +125,10 @@ def _curvature(
             curvature = curvature_of(model, information, prior_curvature, missing)
         if curvature is not None and (noise is None or _relative_noise(curvature, noise) < LARGEST_NOISE):
             return _by_item(curvature), n_information
-        if n_finer == n_persons:
-            return curvature and _by_item(curvature), n_information
-        if has_networks(model):
+        if n_finer == n_persons or has_networks(model):
             break
-    if curvature is not None:
-        return _by_item(curvature), n_information
+    if curvature is not None or not has_networks(model):
+        return curvature and _by_item(curvature), n_information
     # Their search ends near a maximum, where the expected information serves, less as much as may be missing at most.
     _, information = gradient_and_information(model, free, passed.expectations)
     missing = AtMost(model, information, prior_curvature, missing).share(SHARES[0])

@@ -28,7 +28,9 @@ from irtvi.models.model import Model
 FEWER = 500
 """Persons who are enough for the first curvature, at a start that is some way off, unless parameters are many."""
 NETWORK_GAIN, NETWORK_SHARE = 0.05, 1e-6
-"""Nats that a step must gain for networks and their items to be learned further, at least, and as a share of all."""
+"""Nats that a round must gain for networks to be learned further, at least, and as a share of all."""
+NETWORK_SE = 0.1
+"""Their items are then searched on while a step gains what such a move of every free parameter is worth."""
 ROUGH_END = 3
 """Degree of the first term that a search leaves out where persons are many: the rest changes no step by much."""
 
@@ -117,7 +119,13 @@ class MarginalPosterior:
 
     def negligible(self, objective: float) -> float:
         """A gain for which no further step is taken: where networks are learned, nothing else says when to end."""
-        return max(NETWORK_GAIN, NETWORK_SHARE * abs(objective)) if has_networks(self.model) else 0.0
+        if not has_networks(self.model):
+            return 0.0
+        return max(0.5 * self.model.n_free * NETWORK_SE**2, self.noise(objective))
+
+    def network_gain(self, objective: float) -> float:
+        """A gain for which networks' weights are not learned any further."""
+        return max(NETWORK_GAIN, NETWORK_SHARE * abs(objective))
 
     @property
     def precision(self) -> torch.dtype:

@@ -34,6 +34,8 @@ FAR = 2.0
 MOST_STIFFENINGS = 8
 PATIENCE = 6
 """Steps in a row that gain less than rounding takes, before more digits are asked for."""
+SLOW = 2
+"""Steps in a row with a negligible gain that end a search for which gains count."""
 SHORTENINGS, MOST_REJECTIONS, CAUTION = 4, 10, 5
 """Rejected steps before an EM step is tried, before the search gives up, and EM steps made after one."""
 
@@ -181,14 +183,16 @@ def maximise(
     step of the EM algorithm from the last good point, which cannot lower it unless it is too long.
     """
     climb = _Climb(problem, start, problem.evaluate(start), missing)
-    n_passes, in_vain, reached = 1, 0, -torch.inf
+    n_passes, in_vain, slow, reached = 1, 0, 0, -torch.inf
     previous = step_se = torch.inf
     while True:
         before, previous, step_se = previous, step_se, climb.plan()
         ends = watch(climb.free, climb.evaluation, step_se, climb.missing)
         settled = climb.informed and _left_over(step_se, previous, before) < tolerance
         settled |= climb.informed and not climb.far and climb.gain < problem.negligible(climb.best)
-        if settled or ends or n_passes >= max_passes:
+        little = abs(climb.best - reached) < problem.negligible(climb.best)
+        slow = slow + 1 if little and climb.informed and not climb.cautious else 0
+        if settled or slow == SLOW or ends or n_passes >= max_passes:
             break
         in_vain += 1
         if climb.best > reached + problem.noise(climb.best):
@@ -202,7 +206,8 @@ def maximise(
         if tries <= 0:
             break
     last_step = climb.step if settled else torch.zeros_like(climb.step)
-    return Maximum(climb.free, climb.evaluation, last_step, step_se, settled, n_passes, climb.missing)
+    converged = settled or slow == SLOW
+    return Maximum(climb.free, climb.evaluation, last_step, step_se, converged, n_passes, climb.missing)
 
 
 def _left_over(step: float, previous: float, before: float) -> float:

@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from irtvi.inference.interruption import may_stop
-from irtvi.inference.table import Expectations, component_derivatives, expected_of
+from irtvi.inference.table import Expectations, component_derivatives, expected_of, gradient_and_information
 from irtvi.models.derivatives import finite
 from irtvi.models.items.networks import N_DIRECTIONS, Network
 from irtvi.models.model import Component, Model
 
-STEPS = 30
-"""Steps of the optimiser between passes."""
+STEPS, SHORTEST = 100, 1e-3
+"""Steps of the optimiser between passes, at most; it ends where they gain or move less than this."""
 MEMORY = 20
 LEAST_VARIANCE = 1e-9
 LEAST_SHARE = 0.01
@@ -30,6 +30,8 @@ LEAST_MASS = 1e-3
 """Nodes at which fewer persons than this are expected take no part."""
 MOST_NODES = 48
 """At which weights are learned: curves are smooth, so that more would only cost time."""
+N_PROBES = 4
+"""Random signs from which the information about weights is estimated; a layer has hundreds of them."""
 
 
 def has_networks(model: Model) -> bool:
@@ -40,40 +42,87 @@ def has_networks(model: Model) -> bool:
 def improved(
     model: Model, free: Float[Tensor, " n_free"], expectations: Expectations
 ) -> tuple[Model, Float[Tensor, " n_free"]]:
-    """Weights and free parameters after some joint steps on the expected complete-data log posterior."""
-    keep = expectations.mass.sum(1) > LEAST_MASS
-    theta = expectations.theta[keep]
-    counts = [expected_of(columns, expectations.counts)[keep] for columns in model.component_columns]
-    if len(theta) > MOST_NODES:
-        theta, shares = fewer_nodes(theta[:, 0])
-        counts = [torch.einsum("nf,nmc->fmc", shares, count) for count in counts]
-    theta = theta.float()  # the networks' layers are all the cost; the sums stay in float64
-    networks = [c.item_model for c in model.components if isinstance(c.item_model, Network)]
-    parameters = [free.clone().requires_grad_(True)]
-    parameters += [network.weights.to(free, copy=True).requires_grad_(True) for network in networks]
+    """Weights and free parameters after some joint steps on the expected complete-data log posterior.
+
+    Steps are counted in standard errors, as far as the diagonal of the information tells them. Each weight is known
+    from all items together and each item's parameters from its own answers only: unscaled, items hardly move.
+    """
+    expectations = _at_fewer_nodes(expectations)
+    theta = expectations.theta.float()  # the networks' layers are all the cost; the sums stay in float64
+    counts = [expected_of(columns, expectations.counts) for columns in model.component_columns]
+    networks = [(c, count) for c, count in zip(model.components, counts, strict=True) if isinstance(c.item_model, Network)]
+    start = [free, *(c.item_model.weights.to(free) for c, _ in networks)]
+    units = [_standard_errors(model, free, expectations), *(_weight_unit(c, free, theta, n) for c, n in networks)]
+    moves = [torch.zeros_like(x).requires_grad_(True) for x in start]
     optimiser = torch.optim.LBFGS(
-        parameters, max_iter=STEPS, max_eval=2 * STEPS, history_size=MEMORY, line_search_fn="strong_wolfe",
-        tolerance_grad=0.0, tolerance_change=0.0,
+        moves, max_iter=STEPS, max_eval=2 * STEPS, history_size=MEMORY, line_search_fn="strong_wolfe",
+        tolerance_grad=0.0, tolerance_change=SHORTEST,
     )  # fmt: skip
-    scale = float(expectations.mass.sum())
+
+    def moved() -> list[Tensor]:
+        return [x + unit * move for x, unit, move in zip(start, units, moves, strict=True)]
 
     def loss() -> Tensor:
         may_stop()
         optimiser.zero_grad()
-        now = with_weights(model, parameters[1:])
-        total = model.log_prior.value(parameters[0])
+        items, *weights = moved()
+        now = with_weights(model, weights)
+        total = model.log_prior.value(items)
         for component, count in zip(now.components, counts, strict=True):
-            values = component.slots.free_values(parameters[0]).float()
+            values = component.slots.free_values(items).float()
             total = total + (count * finite(component.coefficients(theta, values))).sum()
         for component in now.components:
             if isinstance(component.item_model, Network):
                 total = total + component.item_model.weights_log_prior()
-        value = -total / scale
+        value = -total
         value.backward()
         return value
 
     optimiser.step(loss)  # pyright: ignore[reportArgumentType]
-    return with_weights(model, [p.detach() for p in parameters[1:]]), parameters[0].detach()
+    items, *weights = (x.detach() for x in moved())
+    return with_weights(model, weights), items
+
+
+def _at_fewer_nodes(expectations: Expectations) -> Expectations:
+    """The same sums, as far as smooth curves can tell."""
+    keep = expectations.mass.sum(1) > LEAST_MASS
+    theta, counts, mass = expectations.theta[keep], expectations.counts[keep], expectations.mass[keep]
+    if len(theta) <= MOST_NODES:
+        return Expectations(theta, counts, mass)
+    theta, shares = fewer_nodes(theta[:, 0])
+    return Expectations(theta, shares.T @ counts, shares.T @ mass)
+
+
+def _standard_errors(model: Model, free: Tensor, expectations: Expectations) -> Float[Tensor, " n_free"]:
+    """Of the free parameters, if all else were known."""
+    _, information = gradient_and_information(model, free, expectations)
+    total = -model.log_prior.derivatives(free)[2]
+    for part, block in zip(model.parts, information, strict=True):
+        total += part.collect(block.diagonal(dim1=1, dim2=2).contiguous(), model.n_free)
+    return total.clamp(min=LEAST_VARIANCE).rsqrt()
+
+
+def _weight_unit(component: Component, free: Tensor, theta: Tensor, counts: Tensor) -> Float[Tensor, " weights"]:
+    """Typical standard error of the weights of each layer, if all else were known.
+
+    The diagonal of the information is the mean square of gradients by random signs (Bekas, Kokiopoulou & Saad 2007).
+    """
+    network = component.item_model
+    assert isinstance(network, Network)
+    values = component.slots.free_values(free).float()
+    weights = network.weights.to(free, copy=True).requires_grad_(True)
+    spread = (counts.sum(-1) * _variance_of_score(component, theta, values)).clamp(min=0.0).sqrt()
+    generator = torch.Generator().manual_seed(0)
+    squares = torch.zeros_like(weights)
+    with torch.enable_grad():
+        output = network.with_weights(weights).output(theta[:, None, 0], component.slots.unpack(values))
+        for _ in range(N_PROBES):
+            signs = 2.0 * torch.randint(2, output.shape, generator=generator).to(spread) - 1.0
+            (slope,) = torch.autograd.grad((output * spread * signs).sum(), weights, retain_graph=True)
+            squares += slope.square() / N_PROBES
+    sizes = [inputs * outputs + outputs for inputs, outputs in network.shape]
+    information = torch.cat([layer.mean().expand(len(layer)) for layer in squares.split(sizes)])
+    return (information + network.decay_sd**-2).rsqrt()
 
 
 def fewer_nodes(
@@ -142,8 +191,7 @@ def _leading_directions(
     values = component.slots.free_values(free)
     probs = component.coefficients(theta, values).exp()
     codes = torch.arange(probs.shape[-1], dtype=probs.dtype, device=probs.device)
-    variance = (probs * codes.square()).sum(-1) - (probs * codes).sum(-1).square()
-    variance = variance.clamp(min=LEAST_VARIANCE)
+    variance = _variance_of_score(component, theta, values).clamp(min=LEAST_VARIANCE)
     persons = counts.sum(-1)
     features = network.features(theta[:, None, 0], component.slots.unpack(values))
     features = torch.cat([features, torch.ones_like(features[..., :1])], -1)
@@ -156,6 +204,12 @@ def _leading_directions(
     whole = (features.mT @ features).sum(0)
     left = whole - (cross.mT @ torch.linalg.solve(inner, cross)).sum(0)
     return network.decay_sd * _most_of_its_own(whole, left)
+
+
+def _variance_of_score(component: Component, theta: Tensor, values: Tensor) -> Float[Tensor, "nodes members"]:
+    probs = component.coefficients(theta, values).exp()
+    codes = torch.arange(probs.shape[-1], dtype=probs.dtype, device=probs.device)
+    return (probs * codes.square()).sum(-1) - (probs * codes).sum(-1).square()
 
 
 def _most_of_its_own(whole: Float[Tensor, "n n"], left: Float[Tensor, "n n"]) -> Float[Tensor, "n directions"]:

@@ -116,6 +116,8 @@ def search(
             final = MarginalPosterior(state.model, _of_active(data, active), everyone, nodes, generator, precision)
             latest = None if ended is None else ended.latest
             reason = f"Converged: another step would move no parameter by more than {tolerance:g} standard errors."
+            if has_networks(state.model):
+                reason = f"Converged: another step would gain less than {final.negligible(0.0):.2g} nats."
             if not state.converged:
                 reason = f"Not converged after {max_passes} passes; see the trace."
             trace = tuple(progress.steps)
@@ -268,7 +270,7 @@ def _learn_networks(state: _State, problem: MarginalPosterior, phase: str, progr
         state.reached = Reached(state.model, state.free, passed.persons)
         progress.tell(f"network, {phase}", objective, torch.nan, Snapshot(state.model, state.free))
         may_stop()
-        if objective < reached + problem.negligible(objective):
+        if objective < reached + problem.network_gain(objective):
             return passed.expectations
         reached = objective
         state.model, state.free = improved(state.model, state.free, passed.expectations)
