@@ -50,9 +50,11 @@ def improved(
     expectations = _at_fewer_nodes(expectations)
     theta = expectations.theta.float()  # the networks' layers are all the cost; the sums stay in float64
     counts = [expected_of(columns, expectations.counts) for columns in model.component_columns]
-    networks = [(c, count) for c, count in zip(model.components, counts, strict=True) if isinstance(c.item_model, Network)]
-    start = [free, *(c.item_model.weights.to(free) for c, _ in networks)]
-    units = [_standard_errors(model, free, expectations), *(_weight_unit(c, free, theta, n) for c, n in networks)]
+    start, units = [free], [_standard_errors(model, free, expectations)]
+    for component, count in zip(model.components, counts, strict=True):
+        if isinstance(component.item_model, Network):
+            start.append(component.item_model.weights.to(free))
+            units.append(_weight_unit(component, component.item_model, free, theta, count))
     moves = [torch.zeros_like(x).requires_grad_(True) for x in start]
     optimiser = torch.optim.LBFGS(
         moves, max_iter=STEPS, max_eval=2 * STEPS, history_size=MEMORY, line_search_fn="strong_wolfe",
@@ -102,13 +104,13 @@ def _standard_errors(model: Model, free: Tensor, expectations: Expectations) -> 
     return total.clamp(min=LEAST_VARIANCE).rsqrt()
 
 
-def _weight_unit(component: Component, free: Tensor, theta: Tensor, counts: Tensor) -> Float[Tensor, " weights"]:
+def _weight_unit(
+    component: Component, network: Network, free: Tensor, theta: Tensor, counts: Tensor
+) -> Float[Tensor, " weights"]:
     """Typical standard error of the weights of each layer, if all else were known.
 
     The diagonal of the information is the mean square of gradients by random signs (Bekas, Kokiopoulou & Saad 2007).
     """
-    network = component.item_model
-    assert isinstance(network, Network)
     values = component.slots.free_values(free).float()
     weights = network.weights.to(free, copy=True).requires_grad_(True)
     spread = (counts.sum(-1) * _variance_of_score(component, theta, values)).clamp(min=0.0).sqrt()
