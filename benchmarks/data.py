@@ -25,6 +25,13 @@ class Size:
         return round(self.n_persons * self.n_items * (1 - self.missing))
 
 
+def size_of(text: str) -> Size:
+    """Read 10000x50, or 10000x100m80 with 80 % missing."""
+    shape, _, missing = text.partition("m")
+    n_persons, n_items = map(int, shape.split("x"))
+    return Size(n_persons, n_items, int(missing or 0) / 100)
+
+
 @dataclass(frozen=True)
 class Simulated:
     """Responses (int8, persons x items, -1 for missing) and the parameters that made them."""

@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 
 import irtvi
-from data import MISSING, Simulated, Size, simulate
+from data import MISSING, Simulated, Size, simulate, size_of
 from irtvi.inference.engines import Amortized, Quadrature
 from irtvi.inference.engines.engine import Data, Progress
 from irtvi.inference.objectives import OBJECTIVES
@@ -166,13 +166,6 @@ def with_error(values: Sequence[float] | np.ndarray) -> str:
     """Mean and its standard error, which a single value does not have."""
     error = f"{np.std(values, ddof=1) / len(values) ** 0.5:.4f}" if len(values) > 1 else "-"
     return f"{np.mean(values):+.4f} ({error})"
-
-
-def size_of(text: str) -> Size:
-    """`10000x100m80` is 10,000 persons, 100 items, 80 % missing."""
-    shape, _, missing = text.partition("m")
-    n_persons, n_items = (int(number) for number in shape.split("x"))
-    return Size(n_persons, n_items, int(missing or 0) / 100)
 
 
 def main() -> None:

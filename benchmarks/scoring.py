@@ -15,14 +15,13 @@ from pathlib import Path
 import torch
 
 import irtvi
-from data import simulate
+from data import simulate, size_of
 from irtvi.inference.answers import answers_of
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.expectation import PlacedAnswers, run_pass
 from irtvi.inference.placing import GridPlacing
 from irtvi.results.scoring import eap
 from irtvi_2pl import frame, read
-from speed import size_of
 from tables import Table
 
 SINGLE_PERSONS = 50

@@ -33,7 +33,7 @@ from contestants import (
     Failed,
     run,
 )
-from data import Size, save, simulate
+from data import Size, save, simulate, size_of
 from tables import Table
 
 HERE = Path(__file__).resolve().parent
@@ -168,13 +168,6 @@ def promises_table(kept: Sequence[tuple[str, float, str, float]]) -> Table:
         verdict = "not measured" if value != value else "yes" if holds else "NO"
         rows.append([words, f"{value:.2f}", f"{direction} {limit:g}", verdict])
     return Table("Promises", ("what", "measured", "promised", "kept"), rows)
-
-
-def size_of(text: str) -> Size:
-    """Read 10000x50, or 10000x100m80 with 80 % missing."""
-    shape, _, missing = text.partition("m")
-    n_persons, n_items = map(int, shape.split("x"))
-    return Size(n_persons, n_items, int(missing or 0) / 100)
 
 
 def arguments() -> argparse.Namespace:

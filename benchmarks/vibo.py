@@ -28,8 +28,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from data import Simulated, Size, simulate
-from objectives import Judged, climb, default, exact, judge, problem, size_of
+from data import Simulated, Size, simulate, size_of
+from objectives import Judged, climb, default, exact, judge, problem
 from tables import Table
 
 OUTPUT = Path(__file__).resolve().parent / "output"
