@@ -47,3 +47,17 @@ def test_recovery(name, missing, engine):
     people = (result.abilities["theta"].to_numpy() - theta) / result.abilities["sd"].to_numpy()
     covered = (np.abs(people) < 1.644854).mean()
     assert abs(covered - 0.9) < 4 * np.sqrt(0.09 / N_PERSONS)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_coverage_over_sets(name):
+    """Items and abilities anew in each of 20 sets, so that errors that items of a set share are told too."""
+    shares = []
+    for seed in range(20):
+        truth = irtvi.simulate(name, 1_000, items=true_items(name, np.random.default_rng(seed)), seed=seed)
+        items = irtvi.fit(truth.responses, model=name, priors=None).items
+        z = [(items[p] - truth.items[p]) / items[f"{p}_sd"] for p in PARAMETERS[name]]
+        shares.append([(np.abs(one) < 1.644854).mean() for one in z])
+    covered, error = np.mean(shares, 0), np.std(shares, 0, ddof=1) / np.sqrt(len(shares))
+    assert (error < 0.03).all()
+    assert (np.abs(covered - 0.9) < 4 * error).all()
