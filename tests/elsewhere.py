@@ -49,7 +49,7 @@ class Elsewhere(torch.Tensor):
     __array__ = numpy
 
 
-def _is_named(device: object) -> bool:
+def _is_named(device: str | torch.device | None) -> bool:
     return device is not None and torch.device(device).type == NAME
 
 
@@ -75,7 +75,8 @@ def _run(function, args: tuple, kwargs: dict):
     wrapped = tree_map(lambda x: Elsewhere(x) if isinstance(x, torch.Tensor) else x, found)
     if not some_elsewhere or function is aten._to_copy.default:
         return wrapped
-    return return_and_correct_aliasing(function, *tree_unflatten(leaves, layout), wrapped)
+    args, kwargs = tree_unflatten(leaves, layout)
+    return return_and_correct_aliasing(function, args, kwargs, wrapped)
 
 
 def _check_together(function, args: tuple, tensors: list[torch.Tensor]) -> None:

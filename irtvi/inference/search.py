@@ -117,7 +117,8 @@ def search(
             latest = None if ended is None else ended.latest
             reason = f"Converged: another step would move no parameter by more than {tolerance:g} standard errors."
             if has_networks(state.model):
-                reason = f"Converged: another step would gain less than {final.negligible(0.0):.2g} nats."
+                gain = final.negligible(latest.log_likelihood if latest else 0.0)
+                reason = f"Converged: another step would gain less than {gain:.2g} nats."
             if not state.converged:
                 reason = f"Not converged after {max_passes} passes; see the trace."
             trace = tuple(progress.steps)

@@ -15,12 +15,14 @@ import pyarrow.parquet as pq
 
 from irtvi.errors import ConflictingOptionsError, DataError, FileFormatError, LayoutError
 from irtvi.responses.labels import some
+from irtvi.responses.layout import ID_NAMES
 
 BATCH_CELLS = 2**20
 """Rows times columns that are read at a time."""
 _HEAD_ROWS = 10_000
 """Rows from which roles of columns are guessed."""
 _BUFFER = 2**20
+_UNNAMED_INDEX = "__index_level_"
 _ENDINGS = (".parquet", ".parq", ".pq")
 
 
@@ -181,7 +183,7 @@ def _checked(files: tuple[Path, ...]) -> tuple[tuple[str, ...], int]:
     for path in files:
         try:
             with pq.ParquetFile(path) as file:
-                names, rows = tuple(file.schema_arrow.names), file.metadata.num_rows
+                names, rows = _without_row_numbers(file.schema_arrow.names), file.metadata.num_rows
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(path, error) from None
         columns = columns or names
@@ -193,6 +195,12 @@ def _checked(files: tuple[Path, ...]) -> tuple[tuple[str, ...], int]:
             )
         n_rows += rows
     return columns, n_rows
+
+
+def _without_row_numbers(names: Sequence[str]) -> tuple[str, ...]:
+    """The columns but for an index without a name that pandas stored, if ids have a column of their own."""
+    has_ids = bool(ID_NAMES & {name.lower() for name in names})
+    return tuple(name for name in names if not (has_ids and name.startswith(_UNNAMED_INDEX)))
 
 
 def _unreadable(path: Path, error: Exception) -> FileFormatError:

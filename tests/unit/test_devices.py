@@ -119,7 +119,7 @@ def test_a_tensor_left_behind_is_noticed():
     with elsewhere.Device():
         there = torch.zeros(3, device=elsewhere.NAME)
         with pytest.raises(RuntimeError, match="on one device"):
-            there + torch.ones(3)
+            there.add(torch.ones(3))
         with pytest.raises(RuntimeError, match="on one device"):
             torch.zeros(3)[there > 0] = 1.0
         with pytest.raises(TypeError, match="cannot be an array"):

@@ -159,6 +159,19 @@ def test_categories_that_a_file_declares_keep_their_order(tmp_path):
     assert [coding.categories for coding in read.codings] == [tuple(words)] * 2
 
 
+@pytest.mark.parametrize("layout", ["wide", "long"])
+def test_row_numbers_that_pandas_stored_are_nobodys_ids(tmp_path, layout):
+    frame = answers(200)
+    rows = frame if layout == "wide" else long_of(frame)
+    tmp_path.joinpath("folder").mkdir()
+    half = len(rows) // 2
+    for k, part in enumerate((rows.iloc[:half], rows.iloc[half:])):
+        moved = part.set_axis(np.random.default_rng(k).permutation(len(part)), axis=0)
+        moved.to_parquet(tmp_path / "folder" / f"part-{k}.parquet")
+    assert "__index_level_0__" in pq.read_schema(tmp_path / "folder" / "part-0.parquet").names
+    same(irtvi.read(tmp_path / "folder"), irtvi.read(rows))
+
+
 def test_ids_from_the_index_of_a_table_and_rows_that_are_numbered(tmp_path):
     frame = answers().drop(columns="cov_school")
     indexed = frame.set_index("id")
