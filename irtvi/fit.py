@@ -34,6 +34,8 @@ from irtvi.responses.responses import Responses
 from irtvi.results.result import Result
 
 AUTO_ENGINE = "amortized"
+MANY_RESPONSES = 20_000_000
+"""Beyond, ``device="auto"`` looks for a graphics processor; up to here a fit takes the CPU about a second."""
 
 
 @in_one_thread
@@ -81,6 +83,8 @@ def fit(
     seed : int
         Same data, same seed, same device: same numbers.
     device : "auto", "cpu" or "cuda"
+        ``"auto"`` is the CPU up to twenty million answers, and beyond, where starting a graphics processor pays, CUDA if
+        torch sees any.
     progress : callable, Progress or "bar", optional
         Called with every step of the search; ``irtvi.Progress`` also carries a cancel flag;
         ``"bar"`` shows one on the terminal.
@@ -106,7 +110,7 @@ def fit(
     built = build(Specification(model, priors, fixed, population, equal, centre), responses)
     if centre == "items" and isinstance(chosen, Amortized) and chosen.objective is not None:
         raise SpecificationError("centre='items' does not go with objective=: its encoder knows the scale it learned.")
-    place = _device(device)
+    place = _device(device, responses.n_responses)
     tensors = Data.of(responses, built.item_models, place)
     with listening as listener:
         posterior = chosen.fit(built.model.to(place), tensors, generator, listener)
@@ -158,9 +162,9 @@ def _priors_name(choice: PriorChoice, model: Model) -> str:
     return choice if isinstance(choice, str) else "custom"
 
 
-def _device(choice: str) -> torch.device:
+def _device(choice: str, n_responses: int) -> torch.device:
     if choice == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if n_responses > MANY_RESPONSES and torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(choice)
     except (RuntimeError, TypeError) as cause:

@@ -115,6 +115,11 @@ def test_everything_that_a_result_says(tmp_path):
     agree(loaded.score(new), here.score(new))
 
 
+def test_small_data_stay_on_the_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert irtvi.fit(answers()).settings["device"] == "cpu"
+
+
 def test_a_tensor_left_behind_is_noticed():
     with elsewhere.Device():
         there = torch.zeros(3, device=elsewhere.NAME)
