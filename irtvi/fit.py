@@ -83,8 +83,8 @@ def fit(
     seed : int
         Same data, same seed, same device: same numbers.
     device : "auto", "cpu" or "cuda"
-        ``"auto"`` is the CPU up to twenty million answers, and beyond, where starting a graphics processor pays, CUDA if
-        torch sees any.
+        ``"auto"`` is the CPU up to twenty million answers. Beyond, where starting a graphics processor pays, it is
+        CUDA if torch sees any.
     progress : callable, Progress or "bar", optional
         Called with every step of the search; ``irtvi.Progress`` also carries a cancel flag;
         ``"bar"`` shows one on the terminal.
