@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 import irtvi
 from irtvi.inference import final_pass
@@ -44,3 +45,14 @@ def test_sd_items_on_the_way_are_those_of_a_pass_of_their_own(monkeypatch):
     fresh = result.score(result.responses)["sd_items"].to_numpy()
     # The nodes of the two lie up to 1.1 posterior sds apart, see test_item_uncertainty.py.
     np.testing.assert_allclose(known.numpy(), fresh, rtol=5e-5)
+
+
+def test_networks_have_standard_errors_where_curves_fold(monkeypatch):
+    """Then the observed information is not positive definite; the expected one, less what may be missing, serves."""
+    observed = final_pass.observed_information
+    monkeypatch.setattr(final_pass, "observed_information", lambda *args: [-torch.abs(b) for b in observed(*args)])
+    answers = irtvi.simulate("2pl", 300, 8, seed=1).responses
+    link = irtvi.fit(answers, model="link")
+    assert np.isfinite(link.covariance.to_numpy()).all()
+    assert (np.diag(link.covariance) > 0).all()
+    assert "no standard errors" in irtvi.fit(answers, model="2pl").reason

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import irtvi
+from irtvi.inference import networks
 from irtvi.inference.networks import LEAST_SHARE, improved, opened, with_weights
 from irtvi.inference.table import Expectations, coefficient_table, expected_of, gradient_and_information
 from irtvi.models.items.item_model import Facts
@@ -45,6 +46,33 @@ def of_plateaus(name):
     mass = 400 * torch.exp(-0.5 * THETA.square())
     counts = torch.stack([mass * (1 - truth), mass * truth], -1).expand(-1, 4, -1).flatten(1)
     return built, truth, Expectations(THETA, counts, mass)
+
+
+@pytest.mark.parametrize("name", ["link", "deep"])
+def test_weights_are_measured_in_standard_errors(name, monkeypatch):
+    """Random signs against the gradient of each output; a mean of squares is known to the root of 2 over their number.
+
+    The weights of a layer share the signs, so that they hardly average; four such standard errors are allowed.
+    """
+    n_probes = 800
+    monkeypatch.setattr(networks, "N_PROBES", n_probes)
+    built, _, expectations = of_plateaus(name)
+    component, free, theta = built.components[0], built.start(), THETA[::4]
+    counts = expected_of(built.component_columns[0], expectations.counts)[::4]
+    network, values = component.item_model, component.slots.free_values(free)
+    p = component.coefficients(theta, values).exp()[..., 1]
+    information = counts.sum(-1) * p * (1 - p)
+    weights = network.weights.clone().requires_grad_(True)
+    output = network.with_weights(weights).output(theta[:, None, 0], component.slots.unpack(values))
+    exact = torch.zeros_like(weights)
+    for one, known in zip(output.flatten(), information.flatten(), strict=True):
+        exact += known * torch.autograd.grad(one, weights, retain_graph=True)[0].square()
+    sizes = [inputs * outputs + outputs for inputs, outputs in network.shape]
+    unit = networks._weight_unit(component, network, free, theta.float(), counts)
+    for own, layer in zip(unit.split(sizes), exact.split(sizes), strict=True):
+        found = own[0] ** -2 - network.decay_sd**-2
+        assert (own == own[0]).all()
+        assert float(found) == pytest.approx(float(layer.mean()), rel=4 * (2 / n_probes) ** 0.5)
 
 
 @pytest.mark.parametrize("name", ["link", "deep", "residual"])
