@@ -19,8 +19,9 @@ from irtvi.models.derivatives import finite
 from irtvi.models.items.networks import N_DIRECTIONS, Network
 from irtvi.models.model import Component, Model
 
-STEPS, SHORTEST = 100, 1e-3
-"""Steps of the optimiser between passes, at most; it ends where they gain or move less than this."""
+STEPS, SHORTEST = 100, 3e-4
+"""Steps of the optimiser between passes, at most; it ends where one gains fewer nats, or moves nothing by more standard
+errors, than this. That is early stopping: on few persons, weights that are learned to the end predict worse."""
 MEMORY = 20
 LEAST_VARIANCE = 1e-9
 LEAST_SHARE = 0.01
