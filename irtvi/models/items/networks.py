@@ -135,7 +135,7 @@ class Link(Network):
     max_categories = 2
     caution = (
         "Bands of the link network hold if all items share one curve; where their shapes differ they are too "
-        "narrow (90 % bands covered 73 % of plateaus of different widths)."
+        "narrow (90 % bands covered 56 to 74 % of plateaus of different widths)."
     )
     shape = ((1, WIDTH), (WIDTH, WIDTH), (WIDTH, 1))
     passing = ((0, (0,), LINEAR), (1, (0,), 0.0))
@@ -206,7 +206,7 @@ class Deep(Embedded):
     parameters = (EMBEDDING, DIRECTION)
     of_the_curve = ("e", "w")
     max_categories = 2
-    caution = f"{HIDDEN}."
+    caution = f"{HIDDEN} (90 % bands covered about three quarters of plateaus)."
 
 
 class Residual(Embedded):
@@ -217,7 +217,7 @@ class Residual(Embedded):
     reference = Link.reference
     parameters = (TILT, INTERCEPT, GAP, EMBEDDING, DIRECTION)
     of_the_curve = ("a", "e", "w")
-    caution = f"{HIDDEN} (90 % bands covered 75 % of asymmetric curves)."
+    caution = f"{HIDDEN} (90 % bands covered about three quarters of plateaus)."
 
     def curve(
         self, theta: Float[Tensor, "*#batch"], params: Parameters, facts: Facts
