@@ -180,7 +180,8 @@ def maximise(
     -----
     Where steps shrink fast, the last one is not followed by a pass: what would be left after it is known from the
     ratio of the last two. A step that lowers the objective is shortened; if that does not help, the next one is a
-    step of the EM algorithm from the last good point, which cannot lower it unless it is too long.
+    step of the EM algorithm from the last good point, which cannot lower it unless it is too long. Where gains count,
+    two steps in a row with a negligible one end the search as well.
     """
     climb = _Climb(problem, start, problem.evaluate(start), missing)
     n_passes, in_vain, slow, reached = 1, 0, 0, -torch.inf

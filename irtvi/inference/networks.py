@@ -114,7 +114,8 @@ def _weight_unit(
     """
     values = component.slots.free_values(free).float()
     weights = network.weights.to(free, copy=True).requires_grad_(True)
-    spread = (counts.sum(-1) * _variance_of_score(component, theta, values)).clamp(min=0.0).sqrt()
+    variance = _variance_of_score(component.coefficients(theta, values).exp())
+    spread = (counts.sum(-1) * variance).clamp(min=0.0).sqrt()
     generator = torch.Generator().manual_seed(0)
     squares = torch.zeros_like(weights)
     with torch.enable_grad():
@@ -194,7 +195,7 @@ def _leading_directions(
     values = component.slots.free_values(free)
     probs = component.coefficients(theta, values).exp()
     codes = torch.arange(probs.shape[-1], dtype=probs.dtype, device=probs.device)
-    variance = _variance_of_score(component, theta, values).clamp(min=LEAST_VARIANCE)
+    variance = _variance_of_score(probs).clamp(min=LEAST_VARIANCE)
     persons = counts.sum(-1)
     features = network.features(theta[:, None, 0], component.slots.unpack(values))
     features = torch.cat([features, torch.ones_like(features[..., :1])], -1)
@@ -209,8 +210,7 @@ def _leading_directions(
     return network.decay_sd * _most_of_its_own(whole, left)
 
 
-def _variance_of_score(component: Component, theta: Tensor, values: Tensor) -> Float[Tensor, "nodes members"]:
-    probs = component.coefficients(theta, values).exp()
+def _variance_of_score(probs: Float[Tensor, "nodes members categories"]) -> Float[Tensor, "nodes members"]:
     codes = torch.arange(probs.shape[-1], dtype=probs.dtype, device=probs.device)
     return (probs * codes.square()).sum(-1) - (probs * codes).sum(-1).square()
 
