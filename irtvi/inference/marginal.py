@@ -27,6 +27,8 @@ from irtvi.models.model import Model
 
 FEWER = 500
 """Persons who are enough for the first curvature, at a start that is some way off, unless parameters are many."""
+MOST_PERSONS = 8000
+"""From whom the missing information of a search comes at most."""
 NETWORK_GAIN, NETWORK_SHARE = 0.05, 1e-6
 """Nats that a round must gain for networks to be learned further, at least, and as a share of all."""
 NETWORK_SE = 0.1
@@ -136,6 +138,10 @@ class MarginalPosterior:
         """Let passes run in float64; False if they do."""
         before, self.refined = self.precision, True
         return before is not torch.float64
+
+    def ask_more_persons(self) -> None:
+        """Let the next missing information come from twice as many, within limits."""
+        self.sample_size = min(2 * self.sample_size, MOST_PERSONS)
 
     def missing_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> Missing:
         """Missing information from a sample of persons spread evenly over ability, scaled to all."""

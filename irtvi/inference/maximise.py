@@ -32,8 +32,9 @@ NEAR = 5.0
 FAR = 2.0
 """Steps of more than so many standard errors ask for a fresh curvature."""
 MOST_STIFFENINGS = 8
-PATIENCE = 6
-"""Steps in a row that gain less than rounding takes, before more digits are asked for."""
+PATIENCE, ENOUGH = 6, 0.01
+"""Steps in a row that gain less than rounding takes, before more digits are asked for, and the length in standard
+errors of steps that are followed no further where there are none."""
 SLOW = 2
 """Steps in a row with a negligible gain that end a search for which gains count."""
 SHORTENINGS, MOST_REJECTIONS, CAUTION = 4, 10, 5
@@ -76,6 +77,10 @@ class Problem(Protocol):
 
     def missing_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> Missing:
         """Missing information from a sample of persons, scaled to all."""
+        ...
+
+    def ask_more_persons(self) -> None:
+        """Let the next missing information come from a larger sample: this one's was too noisy to subtract."""
         ...
 
     def observed_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> list[Tensor]:
@@ -181,7 +186,7 @@ def maximise(
     Where steps shrink fast, the last one is not followed by a pass: what would be left after it is known from the
     ratio of the last two. A step that lowers the objective is shortened; if that does not help, the next one is a
     step of the EM algorithm from the last good point, which cannot lower it unless it is too long. Where gains count,
-    two steps in a row with a negligible one end the search as well.
+    two steps in a row with a negligible one end the search as well, and so do short steps that gain less than rounding.
     """
     climb = _Climb(problem, start, problem.evaluate(start), missing)
     n_passes, in_vain, slow, reached = 1, 0, 0, -torch.inf
@@ -198,10 +203,14 @@ def maximise(
         in_vain += 1
         if climb.best > reached + problem.noise(climb.best):
             reached, in_vain = climb.best, 0
-        if in_vain >= PATIENCE and problem.refine():
-            climb.look_again()
-            n_passes += 1
-            continue
+        if in_vain >= PATIENCE:
+            if problem.refine():
+                climb.look_again()
+                n_passes += 1
+                continue
+            settled = climb.informed and step_se < ENOUGH
+            if settled:
+                break
         tries = climb.advance(max_passes - n_passes)
         n_passes += abs(tries)
         if tries <= 0:
@@ -332,12 +341,14 @@ def _sane(
     if whole is not None:
         return whole, False
     observed = replace(evaluation, information=problem.observed_information(free, evaluation))
-    whole = trusted(missing, observed)
+    whole = curvature_of(model, observed.information, observed.prior_curvature, missing)
     if whole is not None:
-        return whole, False
-    curvature = _restrained(model, observed, missing)
-    if curvature is not None:
-        return curvature, True
+        if float(whole.solve(evaluation.gradient).abs().max()) <= LARGEST_STEP:
+            return whole, False
+        restrained = _restrained(model, observed, missing)
+        promising = (curvature for curvature in (whole, restrained) if curvature is not None)
+        return max(promising, key=lambda curvature: promised(curvature, evaluation.gradient)), True
+    problem.ask_more_persons()
     at_most = AtMost(model, evaluation.information, evaluation.prior_curvature, missing)
     for share in SHARES:
         if at_most.longest(share, evaluation.gradient) > LARGEST_STEP:
@@ -348,6 +359,13 @@ def _sane(
     curvature = _restrained(model, evaluation, None)
     assert curvature is not None
     return curvature, True
+
+
+def promised(curvature: Curvature, gradient: Float[Tensor, " n_free"]) -> float:
+    """Gain of a step, shortened as a whole as far as needed."""
+    step = curvature.solve(gradient)
+    share = min(1.0, LARGEST_STEP / float(step.abs().max()))
+    return (share - 0.5 * share**2) * float(step @ gradient)
 
 
 def _restrained(model: Model, evaluation: Evaluation, missing: Missing | None) -> Curvature | None:

@@ -32,3 +32,22 @@ def test_a_3pl_converges_where_items_fit_badly(abilities):
     result = irtvi.fit(pd.DataFrame((rng.random(share.shape) < share).astype(int)), "3pl")
     assert result.converged
     assert (result.items.filter(regex="_sd$") > 0).all(axis=None)
+
+
+def test_monotone_curves_converge_where_people_fall_into_two_groups():
+    """Ability is N(0, 1), so curves share a steep rise between the groups, along which a search has far to go.
+
+    Each step was cut short item by item; 200 passes and 89 s were not enough.
+    """
+    rng = np.random.default_rng(2)
+    n, n_items = 2000, 40
+    slope, difficulty = rng.lognormal(0.8, 0.4, n_items), rng.normal(-0.5, 1, n_items)
+    group = rng.random((n, 1)) < 0.4
+    theta = np.where(group, -1.5, 1.0) + 0.3 * rng.standard_normal((n, 1))
+    share = 1 / (1 + np.exp(-slope * (theta - difficulty)))
+    answers = pd.DataFrame((rng.random(share.shape) < share).astype(int))
+    result = irtvi.fit(answers, "monotone")
+    assert result.converged
+    assert result.log_marginal > irtvi.fit(answers, "2pl").log_marginal + 100
+    scores = result.abilities["theta"]
+    assert scores[group[:, 0]].max() < scores[~group[:, 0]].min() + 0.5

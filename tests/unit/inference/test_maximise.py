@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import irtvi
-from irtvi.inference.maximise import SHARES
+from irtvi.inference.item_posterior import DiagonalCurvature
+from irtvi.inference.maximise import SHARES, promised
 from irtvi.inference.observed_curvature import AtMost, curvature_of
 from irtvi.inference.table import Expectations, gradient_and_information
 from irtvi.models.model import Model
@@ -66,3 +67,26 @@ def test_a_search_gets_to_what_float32_would_not_show():
     moved = ((usual.items["a"] - exact.items["a"]) / exact.items["a_sd"]).abs().max()
     # .002 standard errors is the tolerance of a step, and steps shrink by half at least.
     assert moved < 0.004
+
+
+def test_a_search_ends_where_steps_gain_less_than_rounding():
+    """It went to and fro there until its passes were over, and was said not to have converged."""
+    responses = irtvi.simulate("2pl", 1000, 20, seed=2).responses
+    exact = irtvi.fit(responses, model="3pl", engine=irtvi.Amortized(tolerance=1e-9))
+    usual = irtvi.fit(responses, model="3pl")
+    assert exact.converged
+    # No step that could be told from rounding was left: 1e-10 of the objective and 1e-7.
+    assert exact.log_marginal == pytest.approx(usual.log_marginal, abs=1e-3)
+    moved = ((usual.items["a"] - exact.items["a"]) / exact.items["a_sd"]).abs().max()
+    assert moved < 0.02
+
+
+def precisions(*values):
+    return DiagonalCurvature(1 / torch.tensor(values, dtype=torch.float64))
+
+
+def test_a_shortened_step_promises_its_share_of_the_gain():
+    gradient = torch.tensor([0.3, 2.0], dtype=torch.float64)
+    # The step (3, 1) is cut to a third, of which 1/3 - 1/18 of g's = 2.9 comes.
+    assert promised(precisions(0.1, 2.0), gradient) == pytest.approx((1 / 3 - 1 / 18) * 2.9)
+    assert promised(precisions(0.5, 2.0), gradient) == pytest.approx(0.5 * (0.18 + 2.0))
