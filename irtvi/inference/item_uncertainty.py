@@ -9,11 +9,10 @@ from torch import Tensor
 
 from irtvi.inference.expectation import BlockPosterior, PersonSums, SharedTables
 from irtvi.inference.item_posterior import BlockCurvature, Curvature, DiagonalCurvature, FullCurvature
-from irtvi.inference.louis import FirstOrder, ScoreBlock, score_blocks
+from irtvi.inference.louis import FirstOrder, ScoreBlock, mostly_missing, score_blocks
 from irtvi.inference.score_tables import ScoreTables
 from irtvi.models.model import Model
-from irtvi.responses.cells import Cells, SparseCells
-from irtvi.responses.measures import MeasuredCells
+from irtvi.responses.cells import Cells
 
 EXACT_WORK, FEW = 1e9, 150
 """Persons times squared parameters, and parameters, up to which every covariance between items is gone through for
@@ -117,8 +116,7 @@ def _variance(model: Model, curvature: Curvature, cells: Cells, tables: ScoreTab
 
 def _is_listed(curvature: Curvature, cells: Cells) -> bool:
     """Whether the terms of single answers are enough: items are uncorrelated, and most answers are missing."""
-    coded = cells.coded if isinstance(cells, MeasuredCells) else cells
-    return isinstance(curvature, BlockCurvature) and isinstance(coded, SparseCells)
+    return isinstance(curvature, BlockCurvature) and mostly_missing(cells)
 
 
 def _variance_by_column(curvature: Curvature, cells: Cells, tables: ScoreTables) -> Variance:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -20,15 +19,14 @@ from irtvi.inference.answers import answers_of
 from irtvi.inference.expectation import BlockPosterior, PlacedAnswers, SharedTables
 from irtvi.inference.interruption import may_stop
 from irtvi.inference.item_posterior import uses_blocks
-from irtvi.inference.listed import ListedAnswers, listed
 from irtvi.inference.nodes import TAIL, Grid
 from irtvi.inference.placing import population_range
 from irtvi.inference.score_tables import AnswerScores, ScoreTables
 from irtvi.inference.table import steepest_slope
 from irtvi.inference.windows import windows
-from irtvi.models.derivatives import slot_derivatives
-from irtvi.models.model import Component, Model
-from irtvi.responses.cells import Cells
+from irtvi.models.model import Model
+from irtvi.responses.cells import Cells, SparseCells
+from irtvi.responses.measures import MeasuredCells
 
 SPACING, HALF_WIDTH = {torch.float64: 0.6, torch.float32: 1.0}, {torch.float64: 8.0, torch.float32: 5.4}
 """Largest spacing of nodes, and half width of a window, in posterior standard deviations."""
@@ -38,8 +36,6 @@ SMALL = 100_000
 """Persons x free parameters up to which sums run in float64: it costs nothing there."""
 CHUNK_NUMBERS = 6_000_000
 """Persons x columns that are worked on at once."""
-SOME_ANSWERS = 200_000
-"""Answers that are worked on at once where each has a term of its own."""
 ROUGH_SPACING = 0.25
 LEAST_HALVED = 128
 """Columns beyond which a product is put together from those of its halves."""
@@ -294,49 +290,61 @@ def person_scores(
         yield block.persons, block.tables.by_free(next(block.coefficients(cells, 0)).double())
 
 
+def mostly_missing(cells: Cells) -> bool:
+    """Whether terms of single answers cost less than a table of persons and items."""
+    return isinstance(cells.coded if isinstance(cells, MeasuredCells) else cells, SparseCells)
+
+
 def missing_information_by_item(
     model: Model,
     cells: Cells,
     free: Float[Tensor, " n_free"],
+    persons: Int[Tensor, " some"],
     mean: Float[Tensor, " persons"],
     sd: Float[Tensor, " persons"],
     weights: Float[Tensor, " persons"] | None,
-    n_nodes: int = 5,
+    groups: Int[Tensor, " persons"],
+    left_over: float = EXACT,
 ) -> list[Float[Tensor, "_members _slots _slots"]]:
-    """The part of the missing information within each item, over all answers, one block list entry a part.
+    """As :func:`missing_information`, within each item and each population only, by part of the model.
 
-    The nodes carry their Gauss-Hermite weights: the Gaussian of each person's posterior moments stands for
-    the posterior. Correlations between items are left out, which is what makes it affordable.
+    Correlations between items are left out, which is what makes it affordable.
     """
-    x, w = np.polynomial.hermite_e.hermegauss(n_nodes)
-    x, q = torch.as_tensor(x, device=free.device), torch.as_tensor(w / w.sum(), device=free.device)
-    out = []
-    for component in model.components:
-        values = component.slots.free_values(free)
-        block = torch.zeros(*values.shape, values.shape[1], dtype=torch.float64, device=free.device)
-        for first_person, own in _answers_to(component, model.excluded, cells):
+    totals = [
+        torch.zeros(*part.index.shape, part.n_slots, dtype=torch.float64, device=free.device) for part in model.parts
+    ]
+    products = _products_by_answer if mostly_missing(cells) else _products_by_column
+    for block in score_blocks(model, cells, free, persons, mean, sd, groups):
+        weight = None if weights is None else weights[block.persons].to(block.posterior.dtype)
+        reached = block.posterior.new_zeros(())
+        for parts in products(block, cells, weight):
             may_stop()
-            person, member = own.person + first_person, own.member
-            theta = (mean[person] + sd[person] * x[:, None]).float()
-            facts = component.facts.take(member)
-
-            def pairs(v: Tensor, component=component, theta=theta, facts=facts, own=own) -> Tensor:
-                params = component.slots.unpack(v)
-                return own.choose(component.item_model.coefficients(theta[..., None], params, facts))
-
-            first = torch.stack(slot_derivatives(pairs, values[member].float()), -1).double()
-            first = first - (q[:, None, None] * first).sum(0)
-            weighted = first * (q[:, None, None] if weights is None else (q[:, None] * weights[person])[..., None])
-            block.index_add_(0, member, torch.einsum("qrs,qrt->rst", weighted, first))
-        out.append(block)
-    slots = model.population_slots
-    out.append(torch.zeros(*slots.index.shape, slots.n_slots, dtype=torch.float64, device=free.device))
-    return out
+            for total, own in zip(totals, parts, strict=False):
+                total += own
+            added = torch.stack([own.diagonal(dim1=1, dim2=2).sum() for own in parts]).sum()
+            reached = reached + added
+            if bool(added <= left_over * reached):
+                break
+    return totals
 
 
-def _answers_to(component: Component, excluded: Tensor, cells: Cells) -> Iterator[tuple[int, ListedAnswers]]:
-    """Answers to the items of a component, some at a time, each with the row from which persons are counted."""
-    for persons, part in cells.parts():
-        answers = listed(component, excluded, part)
-        for rows in torch.arange(len(answers.person), device=answers.person.device).split(SOME_ANSWERS):
-            yield persons.start, answers.part(rows)
+def _products_by_column(
+    block: ScoreBlock, cells: Cells, weight: Float[Tensor, " block"] | None
+) -> Iterator[list[Float[Tensor, "_members _slots _slots"]]]:
+    """Sums over persons of products of each item's coefficients, degree by degree."""
+    for columns in block.coefficients(cells, 1):
+        parts = [part.permute(2, 1, 0) for part in block.tables.by_part(columns)]
+        yield [(part if weight is None else part * weight) @ part.mT for part in parts]
+
+
+def _products_by_answer(
+    block: ScoreBlock, cells: Cells, weight: Float[Tensor, " block"] | None
+) -> Iterator[list[Float[Tensor, "_members _slots _slots"]]]:
+    """As :func:`_products_by_column`, where most answers are missing."""
+    for by_part in block.coefficients_by_answer(cells, 1):
+        parts = []
+        for scores, part in zip(by_part, block.tables.model.parts, strict=False):
+            left = scores.values if weight is None else scores.values * weight[scores.person, None]
+            own = scores.values.new_zeros(*part.index.shape, part.n_slots)
+            parts.append(own.index_add_(0, scores.member, left[:, :, None] * scores.values[:, None, :]))
+        yield parts

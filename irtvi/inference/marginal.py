@@ -155,13 +155,10 @@ class MarginalPosterior:
         self, free: Float[Tensor, " n_free"], passed: Pass, n_sample: int, left_over: float, n_finer: int | None = None
     ) -> Missing:
         """As :meth:`missing_information`, from so many persons; the finer terms from fewer if ``n_finer`` is given."""
-        persons = passed.persons
         if uses_blocks(self.model):
-            sd = torch.nan_to_num(persons.sd, nan=0.0)
-            weights = torch.zeros_like(sd)
-            weights[self.persons] = 1.0 if self.data.weights is None else self.data.weights[self.persons]
-            mean = torch.nan_to_num(persons.mean, nan=0.0)
-            return missing_information_by_item(self.model, self.data.cells, free, mean, sd, weights)
+            moments = passed.persons.mean, passed.persons.sd
+            args = self.model, self.data.cells, free, self.persons, *moments, self.data.weights, self.data.groups
+            return missing_information_by_item(*args, left_over)
         if n_finer is None or n_finer >= min(n_sample, len(self.persons)):
             return self._missing(free, passed, n_sample, left_over, (1, None))
         return self.missing_and_noise(free, passed, n_sample, left_over, n_finer)[0]

@@ -312,8 +312,8 @@ def _chosen(
 ) -> Float[Tensor, " answers"]:
     """Weighted sum over nodes of each answer's derivative by one slot."""
     if answers.statistics.ndim == 1:
-        return (weights * slot[answers.statistics, answers.member][:, rows]).sum(1)
-    by_statistic = (weights * slot[:, answers.member][:, :, rows]).sum(2)
+        return torch.einsum("rk,rk->r", weights, slot[..., rows].contiguous()[answers.statistics, answers.member])
+    by_statistic = (weights * slot[..., rows][:, answers.member]).sum(2)
     return (by_statistic.T * answers.statistics.to(weights.dtype)).sum(1)
 
 

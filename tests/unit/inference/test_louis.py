@@ -5,7 +5,13 @@ import torch
 
 import irtvi
 from irtvi.inference.engines.engine import Data
-from irtvi.inference.louis import EXACT, missing_information, person_scores, polynomials
+from irtvi.inference.louis import (
+    EXACT,
+    missing_information,
+    missing_information_by_item,
+    person_scores,
+    polynomials,
+)
 from irtvi.inference.nodes import Grid
 from irtvi.inference.table import coefficient_table
 from irtvi.models.specification import Specification, build
@@ -51,6 +57,22 @@ def test_covariance_and_mean_of_scores(simulated, model, n_items, missing):
     torch.testing.assert_close(found / unit, expected / unit, rtol=0, atol=1e-5)
     for persons, scores in person_scores(case.model, data.cells, case.free, everyone, sums.mean, sums.sd, data.groups):
         torch.testing.assert_close(scores, mean[persons], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("answer_by_answer", [False, True])
+def test_within_items_it_is_the_same(simulated, monkeypatch, answer_by_answer):
+    monkeypatch.setattr("irtvi.inference.louis.mostly_missing", lambda cells: answer_by_answer)
+    case = simulated(300, 12, missing=0.4, model="3pl", c=0.2, seed=6)
+    sums = eap(case.model, case.free, case.data.cells, case.data.groups)
+    weights = torch.linspace(0.5, 2.0, 300, dtype=torch.float64)
+    everyone = torch.arange(300)
+    args = case.model, case.data.cells, case.free, everyone, sums.mean, sums.sd, weights, case.data.groups
+    whole = missing_information(*args, EXACT)[0]
+    for part, found in zip(case.model.parts, missing_information_by_item(*args, EXACT), strict=True):
+        index = part.index
+        expected = whole[index[:, :, None], index[:, None, :]]
+        free = (index >= 0)[:, :, None] & (index >= 0)[:, None, :]
+        torch.testing.assert_close(found[free], expected[free], rtol=1e-4, atol=1e-5)
 
 
 def test_a_free_population_and_tied_slopes():
