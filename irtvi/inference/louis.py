@@ -316,14 +316,14 @@ def missing_information_by_item(
     products = _products_by_answer if mostly_missing(cells) else _products_by_column
     for block in score_blocks(model, cells, free, persons, mean, sd, groups):
         weight = None if weights is None else weights[block.persons].to(block.posterior.dtype)
-        reached = block.posterior.new_zeros(())
+        reached = 0.0
         for parts in products(block, cells, weight):
             may_stop()
             for total, own in zip(totals, parts, strict=False):
                 total += own
-            added = torch.stack([own.diagonal(dim1=1, dim2=2).sum() for own in parts]).sum()
+            added = torch.cat([own.diagonal(dim1=1, dim2=2).flatten() for own in parts])
             reached = reached + added
-            if bool(added <= left_over * reached):
+            if bool((added <= left_over * reached + torch.finfo(added.dtype).eps * reached.max()).all()):
                 break
     return totals
 

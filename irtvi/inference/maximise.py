@@ -208,8 +208,7 @@ def maximise(
                 climb.look_again()
                 n_passes += 1
                 continue
-            settled = climb.informed and step_se < ENOUGH
-            if settled:
+            if settled := climb.informed and step_se < ENOUGH:
                 break
         tries = climb.advance(max_passes - n_passes)
         n_passes += abs(tries)
@@ -346,8 +345,8 @@ def _sane(
         if float(whole.solve(evaluation.gradient).abs().max()) <= LARGEST_STEP:
             return whole, False
         restrained = _restrained(model, observed, missing)
-        promising = (curvature for curvature in (whole, restrained) if curvature is not None)
-        return max(promising, key=lambda curvature: promised(curvature, evaluation.gradient)), True
+        assert restrained is not None
+        return max(whole, restrained, key=lambda curvature: promised(curvature, evaluation.gradient)), True
     problem.ask_more_persons()
     at_most = AtMost(model, evaluation.information, evaluation.prior_curvature, missing)
     for share in SHARES:
