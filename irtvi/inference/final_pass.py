@@ -10,11 +10,11 @@ from irtvi.inference.item_posterior import CoupledCurvature, Curvature, FullCurv
 from irtvi.inference.item_uncertainty import SdItems, sd_items_of_kept
 from irtvi.inference.louis import EXACT, NEGLIGIBLE, FirstOrder
 from irtvi.inference.marginal import MarginalPosterior
-from irtvi.inference.maximise import SHARES
 from irtvi.inference.networks import has_networks
 from irtvi.inference.observed_curvature import AtMost, curvature_of
 from irtvi.inference.posterior import Posterior, Step
 from irtvi.inference.table import gradient_and_information, observed_information
+from irtvi.inference.trusted_curvature import SHARES
 
 INFORMATION_WORK = 4e8
 """Persons times squared parameters that go into the standard errors, at most; but 2,500 persons at least."""

@@ -17,11 +17,11 @@ from irtvi.inference.louis import (
     missing_information_by_item,
     person_scores,
 )
-from irtvi.inference.maximise import Evaluation
 from irtvi.inference.networks import has_networks
 from irtvi.inference.observed_curvature import Missing
 from irtvi.inference.ordering import order_of
 from irtvi.inference.placing import MOST_REPLACEMENTS, Placing
+from irtvi.inference.problem import Evaluation
 from irtvi.inference.table import gradient_and_information, observed_information
 from irtvi.models.model import Model
 

@@ -7,31 +7,26 @@ the expected counts are the EM algorithm and need several times as many passes.
 """
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from irtvi.inference.expectation import Pass
-from irtvi.inference.interruption import may_stop
 from irtvi.inference.item_posterior import Curvature
-from irtvi.inference.observed_curvature import AtMost, Missing, curvature_of
+from irtvi.inference.observed_curvature import Missing
+from irtvi.inference.problem import Evaluation, Problem
+from irtvi.inference.trusted_curvature import LARGEST_STEP, no_longer, restrained_curvature, trusted_curvature
 from irtvi.models.model import Model
 
-LARGEST_STEP = 1.0
 MEMORY = 12
 SHRINKS, LEAST_RATIO = 0.5, 0.1
 """Steps that become shorter by at least this factor are taken to go on like that, but not faster than the second."""
-SHARES = (0.99, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
-"""Of the complete-data information, that may at most be missing in any direction, tried one after the other where the
-whole of the missing information gives no step that can be trusted."""
 NEAR = 5.0
 """Steps that promise fewer nats are measured by standard errors that know of the missing information."""
 FAR = 2.0
 """Steps of more than so many standard errors ask for a fresh curvature."""
-MOST_STIFFENINGS = 8
 PATIENCE, ENOUGH = 6, 0.01
 """Steps in a row that gain less than rounding takes, before more digits are asked for, and the length in standard
 errors of steps that are followed no further where there are none."""
@@ -39,65 +34,6 @@ SLOW = 2
 """Steps in a row with a negligible gain that end a search for which gains count."""
 SHORTENINGS, MOST_REJECTIONS, CAUTION = 4, 10, 5
 """Rejected steps before an EM step is tried, before the search gives up, and EM steps made after one."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The objective at one point.
-
-    Attributes
-    ----------
-    objective : float
-        Log marginal likelihood plus log prior.
-    gradient : Float[Tensor, " n_free"]
-    information : list of Tensor
-        Complete-data Fisher information of every part of the model.
-    prior_curvature : Float[Tensor, " n_free"]
-        Minus the second derivative of the log prior, at least 0.
-    passed : Pass
-    """
-
-    objective: float
-    log_prior: float
-    gradient: Float[Tensor, " n_free"]
-    information: list[Tensor]
-    prior_curvature: Float[Tensor, " n_free"]
-    passed: Pass
-
-
-@runtime_checkable
-class Problem(Protocol):
-    """What is maximised."""
-
-    model: Model
-
-    def evaluate(self, free: Float[Tensor, " n_free"]) -> Evaluation:
-        """Objective and derivatives."""
-        ...
-
-    def missing_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> Missing:
-        """Missing information from a sample of persons, scaled to all."""
-        ...
-
-    def ask_more_persons(self) -> None:
-        """Let the next missing information come from a larger sample: this one's was too noisy to subtract."""
-        ...
-
-    def observed_information(self, free: Float[Tensor, " n_free"], evaluation: Evaluation) -> list[Tensor]:
-        """Observed complete-data information of every part of the model."""
-        ...
-
-    def noise(self, objective: float) -> float:
-        """How far two evaluations of the same point may differ by rounding."""
-        ...
-
-    def negligible(self, objective: float) -> float:
-        """A gain for which no further step is taken, whatever it would move."""
-        ...
-
-    def refine(self) -> bool:
-        """Evaluate with more digits from now on; False where there are no more."""
-        ...
 
 
 @runtime_checkable
@@ -268,7 +204,7 @@ class _Climb:
             if not self.given:
                 self.missing = self.problem.missing_information(self.free, evaluation)
             self.given = False
-            self.curvature, self.far = _sane(self.problem, self.free, evaluation, self.missing)
+            self.curvature, self.far = trusted_curvature(self.problem, self.free, evaluation, self.missing)
             self.one_over_se = None
             self.history = _History()
         self.step = self.history.solve(evaluation.gradient, self.curvature)
@@ -290,13 +226,13 @@ class _Climb:
 
     def _complete(self) -> Curvature:
         self.history = _History()
-        curvature = _restrained(self.problem.model, self.evaluation, None)
+        curvature = restrained_curvature(self.problem.model, self.evaluation, None)
         assert curvature is not None
         return curvature
 
     def advance(self, most: int) -> int:
         """Take the step, shortened as far as needed; the number of passes, not positive if nothing helped."""
-        step = _no_longer(self.step)
+        step = no_longer(self.step)
         assert self.curvature is not None
         for tries in range(1, most + 1):
             candidate = self.free + step
@@ -311,86 +247,10 @@ class _Climb:
             if tries == SHORTENINGS:
                 self.cautious = CAUTION
                 self.curvature = self._complete()
-                step = _no_longer(self.curvature.solve(self.evaluation.gradient))
+                step = no_longer(self.curvature.solve(self.evaluation.gradient))
             else:
                 step = 0.3 * step
         return -most
-
-
-def _sane(
-    problem: Problem, free: Float[Tensor, " n_free"], evaluation: Evaluation, missing: Missing | None
-) -> tuple[Curvature, bool]:
-    """The curvature with as much of the missing information as gives a step that can be trusted.
-
-    The expected complete-data information is never negative and serves far off, but near a maximum it may be less
-    than what is missing, where items fit badly; the observed one is then taken.
-
-    Returns the curvature, and whether a part had to be left out (the search is still far from the maximum).
-    """
-    model = problem.model
-
-    def trusted(lost: Missing | None, at: Evaluation = evaluation) -> Curvature | None:
-        may_stop()
-        curvature = curvature_of(model, at.information, at.prior_curvature, lost)
-        if curvature is None or float(curvature.solve(at.gradient).abs().max()) > LARGEST_STEP:
-            return None
-        return curvature
-
-    whole = trusted(missing)
-    if whole is not None:
-        return whole, False
-    observed = replace(evaluation, information=problem.observed_information(free, evaluation))
-    whole = curvature_of(model, observed.information, observed.prior_curvature, missing)
-    if whole is not None:
-        if float(whole.solve(evaluation.gradient).abs().max()) <= LARGEST_STEP:
-            return whole, False
-        restrained = _restrained(model, observed, missing)
-        assert restrained is not None
-        return max(whole, restrained, key=lambda curvature: promised(curvature, evaluation.gradient)), True
-    problem.ask_more_persons()
-    at_most = AtMost(model, evaluation.information, evaluation.prior_curvature, missing)
-    for share in SHARES:
-        if at_most.longest(share, evaluation.gradient) > LARGEST_STEP:
-            continue
-        curvature = trusted(at_most.share(share))
-        if curvature is not None:
-            return curvature, share < SHARES[0]
-    curvature = _restrained(model, evaluation, None)
-    assert curvature is not None
-    return curvature, True
-
-
-def promised(curvature: Curvature, gradient: Float[Tensor, " n_free"]) -> float:
-    """Gain of a step, shortened as a whole as far as needed."""
-    step = curvature.solve(gradient)
-    share = min(1.0, LARGEST_STEP / float(step.abs().max()))
-    return (share - 0.5 * share**2) * float(step @ gradient)
-
-
-def _restrained(model: Model, evaluation: Evaluation, missing: Missing | None) -> Curvature | None:
-    """A curvature stiffened along parameters whose step would be too long (Levenberg's damping, one by one).
-
-    Cutting single components of a step off instead could turn it downhill.
-    """
-    gradient = evaluation.gradient
-    stiffness = evaluation.prior_curvature.clone()
-    curvature = None
-    for _ in range(MOST_STIFFENINGS):
-        may_stop()
-        curvature = curvature_of(model, evaluation.information, stiffness, missing)
-        if curvature is None:
-            return None
-        long = curvature.solve(gradient).abs() > LARGEST_STEP
-        if not long.any():
-            break
-        stiffness = torch.where(long, 2.0 * stiffness + gradient.abs() / LARGEST_STEP, stiffness)
-    return curvature
-
-
-def _no_longer(step: Tensor) -> Tensor:
-    """The step, shortened as a whole where a component is too long."""
-    longest = float(step.abs().max())
-    return step if longest <= LARGEST_STEP else step * (LARGEST_STEP / longest)
 
 
 def _complete_scale(model: Model, evaluation: Evaluation) -> Float[Tensor, " n_free"]:

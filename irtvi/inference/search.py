@@ -13,12 +13,13 @@ from irtvi.inference.final_pass import final_posterior
 from irtvi.inference.interruption import interruptible, may_stop
 from irtvi.inference.louis import NEGLIGIBLE
 from irtvi.inference.marginal import MarginalPosterior
-from irtvi.inference.maximise import Evaluation, Maximum, maximise
+from irtvi.inference.maximise import Maximum, maximise
 from irtvi.inference.networks import has_networks, improved, opened, weights_log_prior
 from irtvi.inference.observed_curvature import Missing
 from irtvi.inference.orientation import reflected
 from irtvi.inference.placing import PlacingFactory
 from irtvi.inference.posterior import Posterior, Snapshot
+from irtvi.inference.problem import Evaluation
 from irtvi.inference.start import start_values
 from irtvi.inference.table import Expectations
 from irtvi.inference.unfinished import Reached

@@ -10,10 +10,10 @@ from irtvi.inference.answers import Answers
 from irtvi.inference.engines.engine import Data
 from irtvi.inference.expectation import PersonSums, integrate
 from irtvi.inference.item_posterior import CoupledCurvature, Curvature
-from irtvi.inference.maximise import Evaluation
 from irtvi.inference.observed_curvature import Missing, curvature_of
 from irtvi.inference.placing import PlacingFactory
 from irtvi.inference.posterior import Posterior, Step
+from irtvi.inference.problem import Evaluation
 from irtvi.models.model import Model
 
 

@@ -5,9 +5,9 @@ import torch
 
 import irtvi
 from irtvi.inference.item_posterior import DiagonalCurvature
-from irtvi.inference.maximise import SHARES, promised
 from irtvi.inference.observed_curvature import AtMost, curvature_of
 from irtvi.inference.table import Expectations, gradient_and_information
+from irtvi.inference.trusted_curvature import SHARES, promised
 from irtvi.models.model import Model
 
 
